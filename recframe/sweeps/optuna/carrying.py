@@ -20,6 +20,7 @@ from recframe.sweeps.optuna.attributes import (
     seed_values_of,
     written_seed_values,
 )
+from recframe.sweeps.optuna.queueing import queued_settings
 from recframe.sweeps.optuna.seeds import mean_over_seeds
 from recframe.sweeps.optuna.space import SEED, Space
 
@@ -43,7 +44,7 @@ class Carrying:
         found: dict[str, tuple[FrozenTrial, Any]] = {}
         distributions = self.space.distributions
         for trial in trials:
-            for key, value in {**_queued(trial), **trial.params}.items():
+            for key, value in {**queued_settings(trial), **trial.params}.items():
                 if key in distributions and not _contains(distributions[key], value):
                     found.setdefault(key, (trial, value))
         return found
@@ -99,11 +100,6 @@ def _waiting(one: FrozenTrial) -> FrozenTrial:
     one.datetime_start = one.datetime_complete = None
     one.user_attrs = {key: value for key, value in one.user_attrs.items() if key not in (WORKER, STOPPED_AFTER)}
     return one
-
-
-def _queued(trial: FrozenTrial) -> Mapping[str, Any]:
-    queued: Mapping[str, Any] = trial.system_attrs.get("fixed_params", {})
-    return queued
 
 
 def _contains(distribution: BaseDistribution, value: Any) -> bool:

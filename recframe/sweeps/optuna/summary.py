@@ -17,8 +17,8 @@ from rich.table import Table
 
 from recframe.console import output_console
 from recframe.sweeps.optuna.attributes import OVERRIDES, REASON, RETRY_OF, SEED_VALUES, STOPPED_AFTER, seed_values_of, written_seed_values
+from recframe.sweeps.optuna.queueing import retried
 from recframe.sweeps.optuna.space import SEED, Space
-from recframe.sweeps.optuna.trials import retried
 from recframe.sweeps.outcomes import NAMED
 from recframe.tracking import atomic_write
 from recframe.tracking.resume_command import launch_options, resume_command

@@ -30,6 +30,7 @@ from recframe.sweeps.optuna.attributes import (
     seed_values_of,
     written_seed_values,
 )
+from recframe.sweeps.optuna.queueing import queue_failed, queue_grid, retried
 from recframe.sweeps.optuna.seeds import is_hopeless, mean_over_seeds
 from recframe.sweeps.optuna.settings import Setting, Value
 from recframe.sweeps.optuna.space import Space
@@ -86,10 +87,11 @@ class Trials:
         self.study, self.space, self.settings, self.workers, self.shared = study, space, settings, workers, shared
         self.directions = list(directions)
         self.total = settings.n_trials or (len(space.grid) if settings.sampler == "grid" else DEFAULT_TRIALS)
-        if settings.sampler == "grid":
-            self._queue_grid()
-        if retries:
-            self._queue_failed()
+        with workers.study_lock:
+            if settings.sampler == "grid":
+                queue_grid(study, space)
+            if retries:
+                queue_failed(study, workers.sweep if shared else None)
 
     def take(self) -> RunningTrial | None:
         """A trial to work on: one of a process that died, one that waits, or else a new one; None if the study has all that it is to have.
@@ -163,26 +165,6 @@ class Trials:
             attributes.get(PLAIN_SEED),
         )
 
-    def _queue_grid(self) -> None:
-        """Queue all trials of the grid, in its order; those that were queued before a kill are known."""
-        with self.workers.study_lock:
-            known = [_fixed(trial) for trial in self.study.get_trials(deepcopy=False)]
-            for point in self.space.grid:
-                if point not in known:
-                    self.study.enqueue_trial(point)
-
-    def _queue_failed(self) -> None:
-        """Queue the settings of failed trials once more. They are tried again in the same folders, without the seeds that are done."""
-        with self.workers.study_lock:
-            trials = self.study.get_trials(deepcopy=False)
-            again = retried(trials)
-            for trial in trials:
-                own = not self.shared or trial.user_attrs.get(SWEEP) == self.workers.sweep
-                if trial.state is TrialState.FAIL and own and trial.number not in again:
-                    kept = {name: trial.user_attrs[name] for name in (SEED_VALUES, PLAIN_SEED) if name in trial.user_attrs}
-                    place = trial.user_attrs.get(PLACE, trial.number)
-                    self.study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number, PLACE: place, **kept})
-
     def record(self, trial: RunningTrial, seed: int | None, verdict: Verdict) -> bool:
         """Record the verdict on a job; returns whether the trial has ended with it."""
         if verdict.state != FINISHED:
@@ -243,17 +225,7 @@ class Trials:
         return self.study._storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
 
 
-def retried(trials: Sequence[FrozenTrial]) -> set[int]:
-    """The numbers of the failed trials that are tried again, or were."""
-    return {trial.user_attrs[RETRY_OF] for trial in trials if RETRY_OF in trial.user_attrs}
-
-
 def _suggested(trial: Trial, setting: Setting) -> Value:
     assert setting.distribution is not None
     value: Value = trial._suggest(setting.key, setting.distribution)
     return value
-
-
-def _fixed(trial: FrozenTrial) -> dict[str, Any]:
-    """The settings of a queued trial."""
-    return dict(trial.system_attrs.get("fixed_params", trial.params))
