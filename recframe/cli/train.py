@@ -63,7 +63,7 @@ def train_job(cfg: Any) -> float:
 
         hydra_cfg = HydraConfig.get()
         callbacks = _search_callbacks(hydra_cfg, cfg) if sweep is not None else []
-        jobs = 1 if sweep is None else runs_side_by_side(hydra_cfg.launcher, available_cores())
+        jobs = 1 if sweep is None else runs_beside(hydra_cfg)
         how: dict[str, Any] = {"sweep": sweep, "choices": hydra_cfg.runtime.choices, "callbacks": callbacks, "side_by_side": jobs}
         objective = runner.run(cfg, folder, overrides=overrides, options=_options(hydra_cfg), **how).objective
         # result.json has null in place of a value that is not a number
@@ -80,6 +80,26 @@ def _options(hydra_cfg: Any) -> list[str]:
     name = hydra_cfg.job.config_name
     named = [] if name in (None, TRAIN.config_name) else ["--config-name", name]
     return [*(part for folder in folders for part in ("--config-dir", folder)), *named]
+
+
+def runs_beside(hydra_cfg: Any) -> int:
+    """The runs that share the cores of this machine with a job of a sweep, itself included.
+
+    They are those of its launcher, and in a search of settings those of all processes that work on it.
+
+    Parameters
+    ----------
+    hydra_cfg: Hydra's own section of the job.
+    """
+    from recframe.config.schema.search import TARGET
+
+    processes = 1
+    if hydra_cfg.sweeper.get("_target_") == TARGET:
+        from recframe.sweeps.optuna.workers import Workers
+
+        # none, if the job was sent here from another machine
+        processes = max(Workers(Path(hydra_cfg.runtime.output_dir).parent).on_this_machine(), 1)
+    return runs_side_by_side(hydra_cfg.launcher, available_cores(), processes)
 
 
 def _search_callbacks(hydra_cfg: Any, cfg: Any) -> list[Any]:

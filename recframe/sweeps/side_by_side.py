@@ -14,18 +14,22 @@ LOCAL_RAY = "local"
 """The address of a Ray that is started on this machine, as if none was given."""
 
 
-def runs_side_by_side(launcher: Mapping[str, Any], cores: int) -> int:
-    """The jobs that a Hydra launcher with these settings runs on a machine of `cores` cores at a time.
+def runs_side_by_side(launcher: Mapping[str, Any], cores: int, processes: int = 1) -> int:
+    """The jobs that Hydra launchers with these settings run on a machine of `cores` cores at a time.
 
     joblib says it by `n_jobs` (-1: one a core), submitit on this machine by `array_parallelism`, in a queue by `cpus_per_task`. Any other
     either runs one job after the other, or sets OMP_NUM_THREADS in its workers, as Ray does.
+
+    Parameters
+    ----------
+    processes: of this machine, each with such a launcher. A queue gives a job its cores, whoever has sent it.
     """
     jobs, cpus = launcher.get("n_jobs"), launcher.get("cpus_per_task")
     if str(launcher.get("_target_")).endswith("LocalLauncher"):
         jobs = launcher.get("array_parallelism")
     if isinstance(jobs, int) and jobs:
-        return jobs if jobs > 0 else max(cores + 1 + jobs, 1)
-    return max(cores // cpus, 1) if isinstance(cpus, int) and cpus > 0 else 1
+        return processes * (jobs if jobs > 0 else max(cores + 1 + jobs, 1))
+    return max(cores // cpus, 1) if isinstance(cpus, int) and cpus > 0 else processes
 
 
 def jobs_on_this_machine(launcher: Mapping[str, Any], cores: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -13,8 +13,8 @@ from recframe.config import ConfigError, chosen_components
 from recframe.config.checks.monitor import monitor_problems
 from recframe.config.checks.stages import SIMULATED
 from recframe.config.schema.search import OptunaSweeperConfig
+from recframe.sweeps.optuna.continuation import Continuation
 from recframe.sweeps.optuna.space import SEED, Space
-from recframe.sweeps.optuna.study import create_study
 from recframe.sweeps.optuna.summary import Summary
 from recframe.sweeps.optuna.trials import RunningTrial, Trials
 from recframe.sweeps.optuna.verdicts import recorded_verdict, verdict_of
@@ -76,7 +76,7 @@ class Search:
     Parameters
     ----------
     sweep: the folder of the sweep.   most: the largest number of jobs that are started together.   workers: this process among others.
-    retries: whether trials that have failed are tried again.
+    retries: whether trials that have failed are tried again.   may_change, note_change: as of `Continuation.opened`.
     """
 
     def __init__(
@@ -89,16 +89,19 @@ class Search:
         workers: Workers,
         most: int = 1,
         retries: bool = False,
+        may_change: bool = True,
+        note_change: Callable[[], object] = lambda: None,
     ) -> None:
-        self.space, self.objectives, self.sweep, self.runner, self.most = space, objectives, sweep, runner, most
-        described = {**space.described(), "objectives": list(objectives.names), "directions": list(objectives.directions)}
+        self.objectives, self.sweep, self.runner, self.most = objectives, sweep, runner, most
         # two processes that create the tables of a database at the same time fail
         with workers.study_lock:
-            study = create_study(settings, sweep, objectives.directions, described, settings.study_name or sweep.name)
+            studies = Continuation(settings, space, objectives, workers, settings.study_name or sweep.name)
+            study, self.space = studies.opened(may_change, note_change)
+        space = self.space
         self.summary = Summary(study, space, objectives.names, objectives.directions, sweep)
         shared = settings.storage is not None
         judged = objectives.directions
-        self.trials = Trials(study, space, settings, workers, sweep, shared=shared, directions=judged, retries=retries)
+        self.trials = Trials(study, space, settings, workers, shared=shared, directions=judged, retries=retries)
         if settings.sampler in PARTLY_RANDOM and (partial := space.conditional):
             log.warning(PARTLY_RANDOM[settings.sampler], ", ".join(partial))
         self.running: dict[int, RunningTrial] = {}
@@ -140,7 +143,8 @@ class Search:
     def _seeded(self, trial: RunningTrial, seed: int) -> Job:
         # the learning curves of the first seeds are compared with each other
         first = seed == self.space.seeds[0]
-        return Job(trial, seed, f"{trial.place}_seed{seed}", [*trial.overrides, f"{SEED}={seed}"], judged=first)
+        folder = str(trial.place) if seed == trial.plain_seed else f"{trial.place}_seed{seed}"
+        return Job(trial, seed, folder, [*trial.overrides, f"{SEED}={seed}"], judged=first)
 
     def _begun(self, trial: RunningTrial) -> list[Job]:
         """The jobs that a trial still needs, of which another process may have finished some before it died."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 from typing import Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from optuna.distributions import BaseDistribution
 
 from recframe.config import ConfigError
 from recframe.config.apps import TRAIN
@@ -77,12 +78,34 @@ class Space:
 
     def _given(self, chosen: Sequence[str]) -> Iterator[Setting]:
         """The values that are given to a trial with these choices: those whose keys its config has."""
+        cfg = self._config(chosen)
+        for setting in self.values:
+            if setting.key.startswith(("+", "~")) or not unknown_key(setting.key, cfg):
+                yield setting
+
+    def _config(self, chosen: Sequence[str]) -> DictConfig:
         key = tuple(chosen)
         if key not in self._composed:
             self._composed[key] = self.compose(chosen)
-        for setting in self.values:
-            if setting.key.startswith(("+", "~")) or not unknown_key(setting.key, self._composed[key]):
-                yield setting
+        return self._composed[key]
+
+    @property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """The values of each searched setting, by its key."""
+        return {setting.key: setting.distribution for setting in (*self.groups, *self.values) if setting.distribution is not None}
+
+    def seed_of(self, overrides: Sequence[str]) -> int | None:
+        """The seed of the config of a trial with these overrides, of which none is a seed; None if its config has none."""
+        keys = {setting.key for setting in self.groups}
+        seed = OmegaConf.select(self._config([text for text in overrides if text.partition("=")[0] in keys]), SEED)
+        return seed if isinstance(seed, int) else None
+
+    def with_fixed_seed_as_only_one(self) -> Space:
+        """The same, with the fixed seed, if there is one, as the only one with which each trial is run."""
+        (fixed,) = [setting.text.partition("=")[2] for setting in self.values if setting.key == SEED] or [""]
+        if self.seeds or not fixed.isdecimal():
+            return self
+        return replace(self, values=[setting for setting in self.values if setting.key != SEED], seeds=[int(fixed)])
 
     @cached_property
     def conditional(self) -> list[str]:
@@ -124,7 +147,7 @@ class Space:
 
     def described(self) -> dict[str, Any]:
         """The space in plain values, by which a study that goes on is recognized."""
-        searched = {setting.key: repr(setting.distribution) for setting in (*self.groups, *self.values) if setting.distribution is not None}
+        searched = {key: repr(distribution) for key, distribution in self.distributions.items()}
         fixed = sorted(setting.text for setting in (*self.groups, *self.values) if setting.distribution is None)
         return {"searched": searched, "fixed": fixed, "seeds": list(self.seeds)}
 

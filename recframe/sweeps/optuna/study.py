@@ -1,28 +1,24 @@
-"""The study of a search in its database: opened, checked for being the same search, and with what chooses and ends its trials."""
+"""A study in its database, and what chooses and ends its trials."""
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import optuna
-from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
-from recframe.config import ConfigError
 from recframe.config.schema.search import OptunaSweeperConfig
 from recframe.errors import UserError
 
 DATABASE = "study.db"
 JOURNAL = "journal:"
-SEARCH = "recframe search"
-"""The attribute of a study that describes what it searches."""
 BUSY_SECONDS = 60
 OPTUNA_DIRECTIONS: Mapping[str, Literal["minimize", "maximize"]] = {"max": "maximize", "min": "minimize"}
 
@@ -56,43 +52,25 @@ def open_storage(address: str | None, sweep: Path) -> BaseStorage:
 
 
 def create_study(
-    settings: OptunaSweeperConfig, sweep: Path, directions: Sequence[str], described: dict[str, Any], name: str
+    storage: BaseStorage, name: str, directions: Sequence[str], settings: OptunaSweeperConfig, must_be_new: bool = False
 ) -> optuna.Study:
     """The study of that name, created if it is new.
 
     Parameters
     ----------
-    directions: "max" or "min" of each objective.   described: what is searched, in plain values.
+    directions: "max" or "min" of each objective.
 
     Raises
     ------
-    ConfigError: if there is a study of that name that searches something else.
+    DuplicatedStudyError: with `must_be_new`, if there is one.
     """
-    try:
-        study = optuna.create_study(
-            study_name=name,
-            storage=open_storage(settings.storage, sweep),
-            directions=[OPTUNA_DIRECTIONS[direction] for direction in directions],
-            pruner=pruner_of(settings),
-            load_if_exists=True,
-        )
-        plain = json.loads(json.dumps(described))
-        before = study.user_attrs.get(SEARCH)
-        if before is None:
-            study.set_user_attr(SEARCH, plain)
-    except StorageInternalError as error:
-        raise UserError(f"hydra.sweeper.storage: the database fails: {' '.join(str(error).split())}") from error
-    if before is not None and before != plain:
-        differing = sorted(key for key in {*before, *plain} if before.get(key) != plain.get(key))
-        details = "; ".join(f"{key}: {_told(before.get(key))}, now {_told(plain.get(key))}" for key in differing)
-        raise ConfigError(
-            [f"the study {name!r} is another search ({details}); repeat its settings, or choose another folder with hydra.sweep.dir="]
-        )
-    return study
-
-
-def _told(value: Any) -> str:
-    return json.dumps(value) if value else "nothing"
+    return optuna.create_study(
+        study_name=name,
+        storage=storage,
+        directions=[OPTUNA_DIRECTIONS[direction] for direction in directions],
+        pruner=pruner_of(settings),
+        load_if_exists=not must_be_new,
+    )
 
 
 def sampler_of(settings: OptunaSweeperConfig, number: int) -> BaseSampler:

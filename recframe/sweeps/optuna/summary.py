@@ -16,8 +16,9 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 
 from recframe.console import output_console
+from recframe.sweeps.optuna.attributes import OVERRIDES, REASON, RETRY_OF, SEED_VALUES, STOPPED_AFTER, seed_values_of, written_seed_values
+from recframe.sweeps.optuna.queueing import retried
 from recframe.sweeps.optuna.space import SEED, Space
-from recframe.sweeps.optuna.trials import OVERRIDES, REASON, RETRY_OF, SEED_VALUES, STOPPED_AFTER, retried
 from recframe.sweeps.outcomes import NAMED
 from recframe.tracking import atomic_write
 from recframe.tracking.resume_command import launch_options, resume_command
@@ -65,7 +66,9 @@ class Summary:
         values = trial.values if trial.state is TrialState.COMPLETE else None
         entry = {"trial": trial.number, "state": _state(trial), "values": values, "settings": self._texts(trial)}
         entry |= {"overrides": trial.user_attrs.get(OVERRIDES)}
-        entry |= {name: trial.user_attrs[name] for name in (SEED_VALUES, STOPPED_AFTER, RETRY_OF) if name in trial.user_attrs}
+        if wanted := {seed: one for seed, one in seed_values_of(trial).items() if seed in self.seeds}:
+            entry[SEED_VALUES] = written_seed_values(wanted)
+        entry |= {name: trial.user_attrs[name] for name in (STOPPED_AFTER, RETRY_OF) if name in trial.user_attrs}
         # one that has finished may have been stopped before
         reason = trial.user_attrs.get(REASON) if trial.state is not TrialState.COMPLETE else None
         return entry | ({REASON: reason} if reason else {})

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from recframe.config import ConfigError
 from recframe.config.checks.sections import check_fields
+from recframe.config.compose.quoting import quoted_value
 from recframe.config.schema.search import OptunaSweeperConfig
 from recframe.cores import available_cores
 from recframe.errors import Stop, UserError
@@ -84,13 +85,17 @@ class OptunaSweeper(RecordedSweeper):
         with ExitStack() as stack:
             record = SweepRecord.of_environment() or stack.enter_context(recording())
             self.file = self._opened()
-            workers = stack.enter_context(Workers(self.folder).working())
+            workers = Workers(self.folder)
             launcher = JobLauncher(self.launcher, self.folder, record, self.limits)
             most = jobs_together(self.settings, self.config.hydra.launcher, available_cores())
             runner = LaunchedJobs(self, launcher, workers)
-            search = Search(self.settings, space, objectives, self.folder, runner, workers, most, retries=self.plan.resumed)
+            how: dict[str, Any] = {"retries": self.plan.resumed, "may_change": self._may_change(), "note_change": self._note_command}
+            with workers.study_lock:
+                # whoever is seen to work on the study has opened it
+                stack.enter_context(workers.working())
+                search = Search(self.settings, space, objectives, self.folder, runner, workers, most, **how)
             together = min(jobs_on_this_machine(self.config.hydra.launcher, available_cores()), most) * workers.on_this_machine()
-            together = min(together, search.trials.total * (len(space.seeds) or 1))
+            together = min(together, search.trials.total * (len(search.space.seeds) or 1))
             warn_of_memory([("the largest values of the search", one) for one in space.largest(LOOKED_AT)], self._composed, together)
             try:
                 summary = search.run()
@@ -118,6 +123,18 @@ class OptunaSweeper(RecordedSweeper):
         known |= {job.folder: job for job in added}
         return [known[job.folder] for job in jobs]
 
+    def _may_change(self) -> bool:
+        """Whether the study's seeds and values may be changed. If other folders work on it, too, the person must have changed them here."""
+        if self.settings.storage is None:
+            return True
+        if not self.plan.resumed:
+            return False
+        before = {text for text in SweepFile.read(self.folder).command if not text.startswith("hydra.sweep.dir=")}
+        return not before.issuperset(text for text in self.file.command if not text.startswith("hydra.sweep.dir="))
+
+    def _note_command(self) -> None:
+        self.file.write(self.folder)
+
     def _space(self, arguments: Sequence[str]) -> Space:
         from recframe.sweeps.optuna.space import Space
 
@@ -144,7 +161,7 @@ class LaunchedJobs:
         """Run jobs together, and return what became of each."""
         with self.workers.study_lock:
             numbered = self.sweeper.number(jobs)
-        own = [[f"hydra.sweeper.trial={job.trial.number}"] if job.judged else [] for job in jobs]
+        own = [_place_in_study(job) if job.judged else [] for job in jobs]
         launched = [replace(one, overrides=(*one.overrides, *more)) for one, more in zip(numbered, own, strict=True)]
         outcomes = self.launcher.launch(launched)
         return [outcomes.get(job.number) for job in numbered]
@@ -153,6 +170,11 @@ class LaunchedJobs:
     def stopped(self) -> bool:
         """Whether the sweep is to stop."""
         return self.launcher.record.stop_signal is not None
+
+
+def _place_in_study(job: Job) -> list[str]:
+    """What the run of a job needs to know to be judged."""
+    return [f"hydra.sweeper.trial={job.trial.number}", f"hydra.sweeper.study_name={quoted_value(job.trial.study)}"]
 
 
 def search_settings(sweeper: DictConfig) -> OptunaSweeperConfig | None:

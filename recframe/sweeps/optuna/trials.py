@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from recframe.config.schema.search import OptunaSweeperConfig
+from recframe.errors import UserError
+from recframe.sweeps.optuna.attributes import (
+    FOLLOWED_BY,
+    OVERRIDES,
+    PLACE,
+    PLAIN_SEED,
+    REASON,
+    RETRY_OF,
+    SEED_VALUES,
+    STOPPED_AFTER,
+    SWEEP,
+    WORKER,
+    seed_values_of,
+    written_seed_values,
+)
+from recframe.sweeps.optuna.queueing import queue_failed, queue_grid, retried
 from recframe.sweeps.optuna.seeds import is_hopeless, mean_over_seeds
 from recframe.sweeps.optuna.settings import Setting, Value
 from recframe.sweeps.optuna.space import Space
@@ -20,38 +38,30 @@ from recframe.sweeps.optuna.study import sampler_of
 from recframe.sweeps.optuna.verdicts import Verdict
 from recframe.sweeps.optuna.workers import Workers
 from recframe.sweeps.record import FAILED, FINISHED, PRUNED
+from recframe.tracking.resume_command import resume_command
 
 log = logging.getLogger(__name__)
 
-# attributes of a trial
-WORKER, SWEEP, OVERRIDES, REASON, SEED_VALUES, STOPPED_AFTER, RETRY_OF, PLACE = (
-    "worker",
-    "sweep",
-    "overrides",
-    "reason",
-    "seed_values",
-    "stopped_after_seeds",
-    "retry_of",
-    "folder",
-)
 STATES = {PRUNED: TrialState.PRUNED, FAILED: TrialState.FAIL}
 DEFAULT_TRIALS = 20
-CREATION_SECONDS = 600
-"""After this time, a trial without settings in a database that other folders share is one whose process died."""
 
 
 @dataclass
 class RunningTrial:
     """A trial that this process works on.
 
-    overrides: those of its jobs, without the seed.   seed_values: the objectives of the seeds that are done.
+    study, number: its study's name, and its number there.
     place: the beginning of the names of its jobs' folders: its number, or of one that is tried again, that of the first try.
+    overrides: those of its jobs, without the seed.   seed_values: the objectives of the seeds that are done.
+    plain_seed: the seed of the job whose folder has no seed in its name, if the trial was begun when each had one run.
     """
 
+    study: str
     number: int
     place: int
     overrides: list[str]
-    seed_values: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    seed_values: dict[int, tuple[float, ...]]
+    plain_seed: int | None = None
 
 
 class Trials:
@@ -59,8 +69,8 @@ class Trials:
 
     Parameters
     ----------
-    sweep: the folder of the sweep, in which each trial has a folder.   shared: whether the database may have trials of other folders.
-    directions: "max" or "min" of each objective.   retries: whether trials that have failed are tried again.
+    shared: whether the database may have trials of other folders.   directions: "max" or "min" of each objective.
+    retries: whether trials that have failed are tried again.
     """
 
     def __init__(
@@ -69,49 +79,67 @@ class Trials:
         space: Space,
         settings: OptunaSweeperConfig,
         workers: Workers,
-        sweep: Path,
         *,
         shared: bool,
         directions: Sequence[str],
         retries: bool = False,
     ) -> None:
         self.study, self.space, self.settings, self.workers, self.shared = study, space, settings, workers, shared
-        self.sweep = str(sweep.absolute())
         self.directions = list(directions)
         self.total = settings.n_trials or (len(space.grid) if settings.sampler == "grid" else DEFAULT_TRIALS)
-        if settings.sampler == "grid":
-            self._queue_grid()
-        if retries:
-            self._queue_failed()
+        with workers.study_lock:
+            if settings.sampler == "grid":
+                queue_grid(study, space)
+            if retries:
+                queue_failed(study, workers.sweep if shared else None)
 
     def take(self) -> RunningTrial | None:
-        """A trial to work on: one of a process that died, or else a new one. None if the study has as many as it is to have."""
+        """A trial to work on: one of a process that died, one that waits, or else a new one; None if the study has all that it is to have.
+
+        Raises
+        ------
+        UserError: another study has taken this one's place.
+        """
         with self.workers.study_lock:
             trials = self.study.get_trials(deepcopy=False)
             for trial in trials:
-                if trial.state is TrialState.RUNNING and self._is_left_over(trial):
+                if trial.state is TrialState.RUNNING and self.workers.has_left(trial, self.shared):
                     log.info("trial %d goes on, which another process had begun", trial.number)
-                    self.study.sampler = sampler_of(self.settings, trial.number)
-                    return self._begin(trial.number)
+                    return self._begin_again(trial)
             again = retried(trials)
             begun = sum(trial.state is not TrialState.WAITING and trial.number not in again for trial in trials)
-            # those that are tried again have taken no other's place; a grid has no more trials than are queued
             waiting = [trial for trial in trials if trial.state is TrialState.WAITING]
-            if not any(RETRY_OF in trial.user_attrs for trial in waiting) and (
-                begun >= self.total or (self.settings.sampler == "grid" and not waiting)
-            ):
+            # those that are tried again have taken no other's place, and those that were begun before have theirs
+            due = [trial for trial in waiting if RETRY_OF in trial.user_attrs or OVERRIDES in trial.user_attrs]
+            for trial in sorted(due, key=self._promise) or (waiting if begun < self.total else []):
+                if self._claim(trial):
+                    return self._begin_again(trial)
+            if begun >= self.total or self.settings.sampler == "grid":
+                # a grid has no more trials than are queued
                 return None
             self.study.sampler = sampler_of(self.settings, len(trials))
             return self._begin(self.study.ask().number)
 
-    def _is_left_over(self, trial: FrozenTrial) -> bool:
-        """Whether the process that works on the trial died. Where other folders share the database, theirs are left alone."""
-        worker = trial.user_attrs.get(WORKER)
-        if worker is not None:
-            return (not self.shared or trial.user_attrs[SWEEP] == self.sweep) and not self.workers.is_alive(worker)
-        # its process died while it created the trial: in this folder it would hold the lock
-        started = trial.datetime_start
-        return not self.shared or started is None or (datetime.now() - started).total_seconds() > CREATION_SECONDS
+    def _promise(self, trial: FrozenTrial) -> float:
+        """By what waiting trials are sorted: the best by its seeds so far comes first, for others are given up in comparison with it."""
+        wanted = [values for seed, values in seed_values_of(trial).items() if seed in self.space.seeds]
+        if not wanted or len(self.directions) > 1:
+            return math.inf
+        (mean,) = mean_over_seeds(wanted)
+        return -mean if self.directions[0] == "max" else mean
+
+    def _claim(self, trial: FrozenTrial) -> bool:
+        """Let a waiting trial run; returns False if a process of another folder has taken it."""
+        try:
+            return self.study._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
+        except UpdateFinishedTrialError:
+            return False
+
+    def _begin_again(self, trial: FrozenTrial) -> RunningTrial:
+        whole = OVERRIDES in trial.user_attrs
+        # one that has all its settings needs none of those that a model chooses
+        self.study.sampler = RandomSampler() if whole else sampler_of(self.settings, trial.number)
+        return self._begin(trial.number)
 
     def _begin(self, number: int) -> RunningTrial:
         # of a trial that was begun before, it gives the values that the trial has
@@ -119,30 +147,23 @@ class Trials:
         overrides = self.space.overrides(lambda setting: _suggested(trial, setting))
         # no attribute can be removed
         reason = {REASON: ""} if trial.user_attrs.get(REASON) else {}
-        for attribute, value in {OVERRIDES: overrides, SWEEP: self.sweep, WORKER: self.workers.name, **reason}.items():
+        for attribute, value in {OVERRIDES: overrides, SWEEP: self.workers.sweep, WORKER: self.workers.name, **reason}.items():
             trial.set_user_attr(attribute, value)
-        values = {int(seed): tuple(value) for seed, value in trial.user_attrs.get(SEED_VALUES, {}).items()}
-        return RunningTrial(number, trial.user_attrs.get(PLACE, number), overrides, values)
-
-    def _queue_grid(self) -> None:
-        """Queue all trials of the grid, in its order; those that were queued before a kill are known."""
-        with self.workers.study_lock:
-            known = [_fixed(trial) for trial in self.study.get_trials(deepcopy=False)]
-            for point in self.space.grid:
-                if point not in known:
-                    self.study.enqueue_trial(point)
-
-    def _queue_failed(self) -> None:
-        """Queue the settings of failed trials once more. They are tried again in the same folders, without the seeds that are done."""
-        with self.workers.study_lock:
-            trials = self.study.get_trials(deepcopy=False)
-            again = retried(trials)
-            for trial in trials:
-                own = not self.shared or trial.user_attrs.get(SWEEP) == self.sweep
-                if trial.state is TrialState.FAIL and own and trial.number not in again:
-                    kept = {SEED_VALUES: trial.user_attrs[SEED_VALUES]} if SEED_VALUES in trial.user_attrs else {}
-                    place = trial.user_attrs.get(PLACE, trial.number)
-                    self.study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number, PLACE: place, **kept})
+        # after the trial is there to be seen: who takes the study's place looks for it after telling so
+        if self.shared and (follower := self.study.user_attrs.get(FOLLOWED_BY)):
+            raise UserError(
+                f"the study {self.study.study_name!r} goes on as {follower['study']!r}, with other seeds or values, which "
+                f"{follower['sweep']} has given it; repeat them here with {resume_command(Path(self.workers.sweep))} ..."
+            )
+        attributes = trial.user_attrs
+        return RunningTrial(
+            self.study.study_name,
+            number,
+            attributes.get(PLACE, number),
+            overrides,
+            seed_values_of(self.study._storage.get_trial(trial._trial_id)),
+            attributes.get(PLAIN_SEED),
+        )
 
     def record(self, trial: RunningTrial, seed: int | None, verdict: Verdict) -> bool:
         """Record the verdict on a job; returns whether the trial has ended with it."""
@@ -156,7 +177,7 @@ class Trials:
             self._finish(trial, [verdict.values])
             return True
         trial.seed_values[seed] = verdict.values
-        self._set(trial.number, SEED_VALUES, {str(one): list(values) for one, values in trial.seed_values.items()})
+        self._set(trial.number, SEED_VALUES, written_seed_values(trial.seed_values))
         return self.settle(trial)
 
     def note_stopped(self, trial: RunningTrial, reason: str) -> None:
@@ -166,14 +187,15 @@ class Trials:
 
     def settle(self, trial: RunningTrial) -> bool:
         """End a trial whose seeds are all done, or that is hopeless after some of them; returns whether it has ended."""
-        if not trial.seed_values:
+        wanted = {seed: trial.seed_values[seed] for seed in self.space.seeds if seed in trial.seed_values}
+        if not wanted:
             return False
-        left = len(self.space.seeds) - len(trial.seed_values)
-        if left and not self._is_hopeless(trial):
+        left = len(self.space.seeds) - len(wanted)
+        if left and not self._is_hopeless(wanted):
             return False
         if left:
-            self._set(trial.number, STOPPED_AFTER, len(trial.seed_values))
-        self._finish(trial, list(trial.seed_values.values()))
+            self._set(trial.number, STOPPED_AFTER, len(wanted))
+        self._finish(trial, list(wanted.values()))
         return True
 
     def _finish(self, trial: RunningTrial, values: list[tuple[float, ...]]) -> None:
@@ -183,8 +205,8 @@ class Trials:
         given_up = f", given up after {len(values)} of {seeds} seeds" if len(values) < seeds else ""
         log.info("trial %d finished: %s%s", trial.number, ", ".join(f"{value:.6g}" for value in means), given_up)
 
-    def _is_hopeless(self, trial: RunningTrial) -> bool:
-        """Whether further seeds of the trial are not worth their time."""
+    def _is_hopeless(self, values: Mapping[int, tuple[float, ...]]) -> bool:
+        """Whether further seeds of a trial with these values are not worth their time."""
         if self.settings.hopeless is None or len(self.directions) > 1:
             return False
         whole = [one for one in self.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE]) if STOPPED_AFTER not in one.user_attrs]
@@ -192,8 +214,8 @@ class Trials:
         best = max(whole, key=lambda one: sign * float(one.values[0]), default=None)
         if best is None:
             return False
-        known = {int(seed): float(values[0]) for seed, values in best.user_attrs.get(SEED_VALUES, {}).items()}
-        own = {seed: values[0] for seed, values in trial.seed_values.items()}
+        known = {seed: one[0] for seed, one in seed_values_of(best).items()}
+        own = {seed: one[0] for seed, one in values.items()}
         return is_hopeless(own, known, self.directions[0], self.settings.hopeless)
 
     def _set(self, number: int, attribute: str, value: Any) -> None:
@@ -203,17 +225,7 @@ class Trials:
         return self.study._storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
 
 
-def retried(trials: Sequence[FrozenTrial]) -> set[int]:
-    """The numbers of the failed trials that are tried again, or were."""
-    return {trial.user_attrs[RETRY_OF] for trial in trials if RETRY_OF in trial.user_attrs}
-
-
 def _suggested(trial: Trial, setting: Setting) -> Value:
     assert setting.distribution is not None
     value: Value = trial._suggest(setting.key, setting.distribution)
     return value
-
-
-def _fixed(trial: FrozenTrial) -> dict[str, Any]:
-    """The settings of a queued trial."""
-    return dict(trial.system_attrs.get("fixed_params", trial.params))

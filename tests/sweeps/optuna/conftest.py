@@ -36,12 +36,15 @@ class Toy:
     """Searches settings of the app, and runs its jobs.
 
     calls: the folder of each job that was started.   rounds: the number of jobs that were started together.
+    studies: the study that each job was told.   changes: the command lines that were to be written down.
     """
 
     def __init__(self, sweep: Path) -> None:
         self.sweep = sweep
         self.calls: list[str] = []
         self.rounds: list[int] = []
+        self.studies: dict[str, str] = {}
+        self.changes: list[tuple[str, ...]] = []
         self.stopped = False
 
     def __call__(
@@ -51,6 +54,7 @@ class Toy:
         most: int = 1,
         objectives: Objectives | None = None,
         retries: bool = False,
+        may_change: bool = True,
         **settings,
     ) -> dict:
         """Search, and return study.json."""
@@ -58,7 +62,9 @@ class Toy:
         space = Space.of(OverridesParser.create().parse_overrides(list(arguments)), lambda group: group == "agent", compose)
         with Workers(self.sweep).working() as workers:
             objectives = objectives or Objectives((), ("max",))
-            self.summary = Search(OptunaSweeperConfig(**settings), space, objectives, self.sweep, self, workers, most, retries).run()
+            own = {"retries": retries, "may_change": may_change, "note_change": lambda: self.changes.append(arguments)}
+            self.search = Search(OptunaSweeperConfig(**settings), space, objectives, self.sweep, self, workers, most, **own)
+            self.summary = self.search.run()
         self.summary.show()
         return self.study
 
@@ -72,6 +78,7 @@ class Toy:
 
     def _run(self, job: Job) -> Outcome:
         self.calls.append(job.folder)
+        self.studies[job.folder] = job.trial.study
         try:
             return Outcome(FINISHED, objective=self.objective(compose(job.overrides)))
         except Pruned as pruned:
@@ -86,3 +93,11 @@ class Toy:
 @pytest.fixture
 def toy(tmp_path) -> Toy:
     return Toy(tmp_path / "sweep")
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory) -> Toy:
+    """A search of one trial, which has ended."""
+    toy = Toy(tmp_path_factory.mktemp("searched") / "sweep")
+    toy("x=interval(0,1)", n_trials=1, objective=lambda cfg: cfg.x)
+    return toy

@@ -1,4 +1,4 @@
-"""A process that works on a search of the toy app, for tests that kill it: python searching_process.py FOLDER."""
+"""A process that works on a search of the toy app, for tests that kill it: python searching_process.py FOLDER SEEDS."""
 
 import sys
 import time
@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from recframe.tracking import write_result
 
-SPACE = ["agent=a,b", "agent.rate=tag(log,interval(1e-4,1))", "agent.clip=interval(0.1,0.3)", "seed=0,1"]
+SPACE = ["agent=a,b", "agent.rate=tag(log,interval(1e-4,1))", "agent.clip=interval(0.1,0.3)", f"seed={sys.argv[2]}"]
 
 POLICIES = {"trained": {"return": {"mean": 1.0, "low": 0.5, "high": 1.5, "n": 4}}}
 

@@ -17,7 +17,7 @@ from recframe.config import TRAIN, ConfigError, compose_config, find_mistakes
 from recframe.config.compose.study import sweep_files
 from recframe.config.schema.search import OptunaSweeperConfig
 from recframe.errors import UserError
-from recframe.reports.runs import find_runs
+from recframe.reports.runs import find_runs, group_runs
 from recframe.sweeps.optuna.search import objectives_of
 from recframe.sweeps.optuna.study import open_storage
 from recframe.sweeps.optuna.sweeper import OptunaSweeper
@@ -48,7 +48,17 @@ def test_a_study_of_real_runs_prunes_and_goes_on(warm_recframe, tmp_path):
     before = (tmp_path / "sweep" / "0" / "result.json").stat().st_mtime_ns
     again = warm_recframe("train", "-m", "sweep.resume=sweep", check=True)
     assert "2 trials: 1 finished, 1 pruned" in again.stdout
+    # another seed, and another value, whose run is judged by those of the study before
+    more = warm_recframe("train", "-m", "sweep.resume=sweep", "seed=0,1", "reward.click.weight=1,0.001,0.002", check=True)
+    assert "3 trials: 1 finished, 2 pruned" in more.stdout
     assert (tmp_path / "sweep" / "0" / "result.json").stat().st_mtime_ns == before
+    first, second, third = study(tmp_path)["trials"]
+    objectives = [json.loads((tmp_path / "sweep" / folder / "result.json").read_text())["objective"] for folder in ("0", "0_seed1")]
+    assert first["values"] == [pytest.approx(sum(objectives) / 2)]
+    assert second["reason"].startswith("median ended it after evaluation 1")
+    assert json.loads((tmp_path / "sweep" / "2_seed0" / "pruned.json").read_text())["reason"] == third["reason"]
+    assert [len(group) for group in group_runs(find_runs(tmp_path / "sweep").runs).values()] == [2]
+    assert "3 trials: 1 finished, 2 pruned" in warm_recframe("train", "-m", "sweep.resume=sweep", check=True).stdout
 
 
 def test_an_interval_is_checked_against_the_bounds_of_its_option():

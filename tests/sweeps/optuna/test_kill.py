@@ -14,8 +14,9 @@ SCRIPT = Path(__file__).with_name("searching_process.py")
 LIMIT = 300
 
 
-def start(folder: Path) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, str(SCRIPT), str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+def start(folder: Path, seeds: str = "0,1") -> subprocess.Popen:
+    command = [sys.executable, str(SCRIPT), str(folder), seeds]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
 def end(process: subprocess.Popen) -> None:
@@ -59,6 +60,32 @@ def test_a_search_that_is_killed_at_ten_random_moments_has_the_trials_of_an_undi
         assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in before} == before
         print(f"killed with {len(before)} of 16 jobs finished")
         kills += 1
+
+
+@pytest.mark.evidence
+@pytest.mark.timeout(3600)
+def test_a_search_that_is_killed_while_it_gets_more_seeds_has_all_of_them_in_the_end(tmp_path):
+    whole = tmp_path / "whole"
+    end(start(whole))
+    shutil.copytree(whole, tmp_path / "before")
+    begin = time.monotonic()
+    end(start(whole, "0,1,2"))
+    duration = time.monotonic() - begin
+    moments = random.Random(1)
+    for kills in range(6):
+        killed = tmp_path / str(kills)
+        shutil.copytree(tmp_path / "before", killed)
+        with start(killed, "0,1,2") as process:
+            try:
+                process.wait(moments.uniform(duration / 2, duration))
+            except subprocess.TimeoutExpired:
+                process.kill()
+        done = len(results(killed))
+        # which fails if a job that has finished is run again
+        end(start(killed, "0,1,2"))
+        assert trials(killed) == trials(whole)
+        assert results(killed) == results(whole)
+        print(f"killed with {done} of 24 jobs finished")
 
 
 @pytest.mark.evidence

@@ -230,12 +230,6 @@ def test_a_larger_number_of_trials_adds_the_missing_ones(toy):
     assert toy.calls == ["0", "1", "2"]
 
 
-def test_another_search_in_the_same_folder_is_refused(toy):
-    toy("x=interval(0,1)", n_trials=1, objective=lambda cfg: cfg.x)
-    with pytest.raises(ConfigError, match=r"is another search \(searched: .*high=1\.0.*now .*high=2\.0"):
-        toy("x=interval(0,2)", n_trials=1, objective=lambda cfg: cfg.x)
-
-
 def test_each_trial_is_run_with_every_seed_and_has_the_mean(toy):
     study = toy("x=0.1,0.2", "seed=range(3)", sampler="grid", objective=lambda cfg: cfg.x + cfg.seed)
     assert [trial["values"][0] for trial in study["trials"]] == pytest.approx([1.1, 1.2])
