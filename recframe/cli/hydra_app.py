@@ -113,6 +113,7 @@ def _check_and_launch(
         # a job collects again; the process of a sweep makes the configs of many
         nullcontext() if options.multirun else uncollected(),
         _known_mode() if mode_known else nullcontext(),
+        nullcontext() if options.multirun else _known_config(),
         _sweeping(plan) if options.multirun else nullcontext(),
     ):
         _launch(app, arguments, job, options.multirun)
@@ -149,6 +150,27 @@ def _known_mode() -> Iterator[None]:
         yield
     finally:
         Hydra.get_mode = asks  # type: ignore[method-assign]
+
+
+@contextmanager
+def _known_config() -> Iterator[None]:
+    """Within the block, Hydra does not compose the config of a single run once more, as in `composed_once`."""
+    from hydra._internal.hydra import Hydra
+
+    from recframe.config.compose.shared_composition import once
+
+    runs = Hydra.run
+
+    def run(hydra: Hydra, *arguments: Any, **options: Any) -> Any:
+        Hydra.run = runs  # type: ignore[method-assign]  # a job may run another app
+        hydra.config_loader = once(hydra.config_loader)
+        return runs(hydra, *arguments, **options)
+
+    Hydra.run = run  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Hydra.run = runs  # type: ignore[method-assign]
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The configs of a sweep's jobs, which are composed from what they have in common: the same as Hydra's own, and not from old files."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -112,6 +113,13 @@ def test_a_single_run_is_composed_once_and_as_hydra_composes_it(monkeypatch):
         found._metadata.resolver_cache = expected._metadata.resolver_cache
         assert found._metadata == expected._metadata
     assert len(composed) == len(lines)
+
+
+def test_threads_compose_at_once_and_leave_hydra_as_it_was():
+    with ThreadPoolExecutor(3) as threads:
+        assert [cfg.seed for cfg in threads.map(lambda seed: compose_config([f"seed={seed}"]), range(6))] == list(range(6))
+    with initialized(None):
+        assert type(GlobalHydra.instance().config_loader()) is ConfigLoaderImpl
 
 
 def test_nothing_of_a_single_run_is_kept(tmp_path):

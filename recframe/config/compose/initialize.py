@@ -18,6 +18,7 @@ from hydra.plugins.config_source import ConfigResult
 from hydra.version import VersionBase
 
 from recframe.config.compose.search_path import RecframeSearchPath, install_search_path
+from recframe.config.compose.shared_composition import once
 from recframe.config.compose.sources import FileState, note, noted_files, reads_settings, written_sources
 from recframe.config.schema.store import stored_schemas
 
@@ -123,7 +124,9 @@ def _initialized(config_dir: str | None) -> Iterator[ConfigGroups]:
     RecframeSearchPath.config_dir = config_dir
     try:
         with stored_schemas(), written_sources(), initialize_config_module(config_module=CONFIG_MODULE, version_base="1.3"):
-            loader = GlobalHydra.instance().config_loader()
+            hydra = GlobalHydra.instance().hydra
+            assert hydra is not None
+            loader = hydra.config_loader = once(hydra.config_loader)
             assert isinstance(loader, ConfigLoaderImpl)
             assert isinstance(loader.repository, ConfigRepository)
             loader.repository = KeptRepository(loader.repository)

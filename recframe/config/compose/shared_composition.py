@@ -13,10 +13,10 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-import hydra._internal.hydra as hydra_module
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra._internal.config_repository import IConfigRepository
 from hydra.core.config_loader import ConfigLoader
@@ -27,7 +27,7 @@ from omegaconf import DictConfig
 
 from recframe.config.compose.sources import FileState, noted_files, reads_settings
 
-OF_ONE_RUN = re.compile(r"hydra\.(mode|run\.dir|sweep\.subdir|sweeper\.trial|job\.env_set\.\w+)")
+OF_ONE_RUN = re.compile(r"hydra\.(mode|run\.dir|sweep\.subdir|sweeper\.(trial|study_name)|job\.env_set\.\w+)")
 """Hydra's own settings that are of one run, and say nothing of what is composed."""
 MOST_BASES = 8
 """How many choices of files a process keeps the composed configs of."""
@@ -47,15 +47,16 @@ _bases: Bases = OrderedDict()
 class SharedComposition(ConfigLoaderImpl):
     """Hydra's loader of configs, which sets single values in what was composed before from the same files."""
 
-    bases = _bases
+    bases: Bases
 
     @classmethod
-    def of(cls, loader: ConfigLoader) -> ConfigLoader:
-        """A loader of the same configs as `loader`; `loader` itself if it is not Hydra's own."""
+    def of(cls, loader: ConfigLoader, bases: Bases = _bases) -> ConfigLoader:
+        """A loader of the same configs as `loader`, which keeps what it composes in `bases`; `loader` itself if it is not Hydra's own."""
         if type(loader) is not ConfigLoaderImpl:
             return loader
         shared = cls.__new__(cls)
         vars(shared).update(vars(loader))
+        shared.bases = bases
         return shared
 
     def load_configuration(
@@ -117,22 +118,26 @@ class SharedComposition(ConfigLoaderImpl):
         return None if base.config.hydra.job.env_copy or base.config.hydra.searchpath else copy.deepcopy(base.config)
 
 
+_of_block: ContextVar[Bases | None] = ContextVar("_of_block", default=None)
+
+
 @contextmanager
 def composed_once() -> Iterator[None]:
-    """Within the block, Hydra composes no config of a single run again that it has composed before, apart from single values.
+    """Within the block, `once` gives a loader that composes no config of a single run again, apart from single values.
 
     What was composed is forgotten at the end of the block: later, other components or files may be there.
     """
-
-    class Once(SharedComposition):
-        bases: Bases = OrderedDict()  # noqa: RUF012  of this block
-
-    of_hydra = hydra_module.ConfigLoaderImpl
-    hydra_module.ConfigLoaderImpl = Once  # type: ignore[misc]
+    token = _of_block.set(OrderedDict())
     try:
         yield
     finally:
-        hydra_module.ConfigLoaderImpl = of_hydra  # type: ignore[misc]
+        _of_block.reset(token)
+
+
+def once(loader: ConfigLoader) -> ConfigLoader:
+    """A loader of recframe's own configs as `composed_once` promises it; `loader` itself outside such a block."""
+    bases = _of_block.get()
+    return loader if bases is None else SharedComposition.of(loader, bases)
 
 
 def _is_value(override: Override, repository: IConfigRepository) -> bool:
