@@ -84,7 +84,7 @@ def _pairs(title: str, pairs: Mapping[str, tuple[str | None, str | None]]) -> ob
 
 
 def clean(
-    folder: Annotated[Path, typer.Argument(help="A folder of runs.")],
+    folders: Annotated[list[Path], typer.Argument(help="Folders of runs, which are compared together.", metavar="FOLDER...")],
     keep: Annotated[int, typer.Option("--keep", help="How many of the best runs keep their checkpoints.", min=1)] = 1,
     yes: Annotated[bool, typer.Option("--yes", help="Remove them; otherwise it is only said what would be removed.")] = False,
 ) -> None:
@@ -95,7 +95,7 @@ def clean(
     with user_errors_as_messages():
         from recframe.reports import plan_cleaning
 
-        plan = plan_cleaning(folder, keep)
+        plan = plan_cleaning(folders, keep)
         print(f"kept: {', '.join(plan.best) or 'none'}, the best by objective")
         for name, reason in plan.left.items():
             print(f"kept: {name}: {reason}")
