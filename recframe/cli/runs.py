@@ -74,6 +74,8 @@ def compare_folders(
             "or have no record of them"
         )
         console.print(paired if found.is_paired else unpaired, highlight=False)
+        if told := found.directions.told([metric.metric for metric in found.metrics]):
+            console.print(told, markup=False, highlight=False)
 
 
 def _pairs(title: str, pairs: Mapping[str, tuple[str | None, str | None]]) -> object:

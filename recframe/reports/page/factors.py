@@ -109,13 +109,13 @@ def positions(levels: Sequence[str | None]) -> list[float | None]:
     return [order[level or "-"] / max(len(order) - 1, 1) if len(order) > 1 else 0.5 for level in levels]
 
 
-def pareto(points: Mapping[str, tuple[float, float]], low_is_better: bool) -> list[str]:
-    """The names of those points (x, y) that no other beats in both, by x; y is better if it is higher."""
-    sign = -1.0 if low_is_better else 1.0
+def pareto(points: Mapping[str, tuple[float, float]], signs: tuple[float, float]) -> list[str]:
+    """The names of those points (x, y) that no other beats in both, by x. Multiplied by the `signs`, 1 or -1, higher values are better."""
+    sign, sign_y = signs
     front: list[str] = []
     best = -math.inf
-    for name, (_, y) in sorted(points.items(), key=lambda item: (-sign * item[1][0], -item[1][1])):
-        if y > best:
+    for name, (_, y) in sorted(points.items(), key=lambda item: (-sign * item[1][0], -sign_y * item[1][1])):
+        if sign_y * y > best:
             front.append(name)
-            best = y
+            best = sign_y * y
     return front[::-1] if sign > 0 else front

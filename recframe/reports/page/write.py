@@ -91,7 +91,7 @@ def runs_page(sweep: Sweep, reload: int | None = None, made: datetime | None = N
     reload: after how many seconds it loads itself again, for one that is written again and again; None: never.     made: when.
     """
     material = material_of(sweep)
-    figures = Figures(drawn_styles(material))
+    figures = Figures(drawn_styles(material), material.directions)
     sections = [
         varied_section(material),
         results_section(material, figures),
@@ -138,7 +138,9 @@ def _summary(material: Material) -> str:
     elif material.primary is not None and len(material.trained) > 1:
         reference = next((policy.name for policy in material.policies if not policy.is_trained), None)
         beside = "" if reference is None else f" The best reference: {reference}."
-        lines.append(paragraph(f"The best trained policy by {material.primary}: {material.trained[0].name}.{beside}", ""))
+        lines.append(
+            paragraph(f"The best trained policy by {material.directions.named(material.primary)}: {material.trained[0].name}.{beside}", "")
+        )
     if (left_out := len(caveats) - MAX_CAVEATS) > 0:
         caveats[MAX_CAVEATS:] = [f"and {left_out} more, which recframe report prints"]
     return "\n".join([*lines, *(paragraph(caveat, "caveat") for caveat in caveats)])

@@ -19,6 +19,9 @@ env_steps,train/env_steps_per_second,eval/return
 """
 
 
+SIGNS = st.sampled_from((1.0, -1.0))
+
+
 @pytest.fixture
 def curve(tmp_path):
     def read(text):
@@ -90,13 +93,13 @@ def test_numbers_are_placed_by_their_value_and_rates_by_their_logarithm():
     assert positions(["0.5", None]) == [0.5, None]
 
 
-@given(st.dictionaries(st.text(), st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=6), st.booleans())
-def test_nothing_beats_a_point_of_the_front_and_something_beats_every_other(points, low_is_better):
+@given(st.dictionaries(st.text(), st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=6), st.tuples(SIGNS, SIGNS))
+def test_nothing_beats_a_point_of_the_front_and_something_beats_every_other(points, signs):
     def beats(one, other):
-        better = (one[0] <= other[0] if low_is_better else one[0] >= other[0]) and one[1] >= other[1]
-        return better and one != other
+        return one != other and all(sign * mine >= sign * its for sign, mine, its in zip(signs, one, other, strict=True))
 
-    front = pareto({name: (float(x), float(y)) for name, (x, y) in points.items()}, low_is_better)
+    front = pareto({name: (float(x), float(y)) for name, (x, y) in points.items()}, signs)
+    assert [points[name][0] for name in front] == sorted(points[name][0] for name in front), "a line along x"
     for name, point in points.items():
         beaten = any(beats(other, point) for other in points.values())
         assert not (beaten and name in front)

@@ -96,8 +96,9 @@ def parallel(material: Material) -> Chart | None:
             text = number(float(level)) if axis == primary else level
             label = {"run": None, "policy": "", "kind": "label", "axis": axis, "position": plain_number(place)}
             rows.append(label | {"result": None, "shown": text if len(text) <= 18 else f"{text[:17]}…"})
-    note = "A line is a trained run. Point at one to see which it is."
-    spec = parallel_spec(axes, primary, "The settings and the result of each run")
+    note = "A line is a trained run; the brighter, the better. Point at one to see which it is."
+    directions = material.directions
+    spec = parallel_spec(axes, directions.named(primary), "The settings and the result of each run", primary in directions.low)
     return Chart("All runs", note, rows, spec, least_width=110 * len(axes))
 
 
