@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -17,6 +18,9 @@ from recframe.reports.runs import SweepError
 from recframe.reports.seeds import PeopleOfRuns
 
 TRAINED, ORACLE = "trained", "oracle"
+
+BETWEEN_SETTINGS = re.compile(r",(?=\s*[^\s,=\[\](){}]+=)")
+"""A comma before the next `key=`: others belong to a value, as in `reward=[click,diversity]`."""
 
 Runs = dict[int, str]
 """The folder of each seed's run."""
@@ -154,7 +158,7 @@ def _has(each: Contender, settings: Sequence[str], against: str) -> bool:
     if "=" not in against:
         return against in each.settings
     own = [f"{name}={value}" for name, value in zip(settings, each.settings, strict=True)]
-    return all(part.strip() in own for part in against.split(","))
+    return all(part.strip() in own for part in BETWEEN_SETTINGS.split(against))
 
 
 def _compared(

@@ -90,6 +90,12 @@ def test_watching_goes_on_while_a_sweep_does_though_none_of_its_jobs_runs(make_r
     assert clock.slept == [30.0] * (5 if mean else 6)
 
 
+def test_what_a_watched_page_has_no_use_for_is_refused(call, sweep_folder, tmp_path):
+    done = call("report", sweep_folder, "--watch", "--csv", tmp_path / "x.csv", "--metric", "return", code=2)
+    assert "--watch writes the page alone: leave out --metric, --csv" in " ".join(done.stderr.split())
+    assert not (tmp_path / "x.csv").exists()
+
+
 def test_watching_waits_for_the_first_run_and_ends_with_ctrl_c(make_run, tmp_path):
     told = []
 

@@ -34,6 +34,13 @@ def test_a_run_with_less_gini_or_more_return_improves_on_another(material, metri
     assert len({*cells.values()} - {0.5}) > 1
 
 
+def test_what_is_not_certain_does_not_read_as_certain(material):
+    shown = {row["probability"]: row["shown"] for row in pairwise(material).rows}
+    assert shown[1.0] == "1"
+    assert shown[0.0] == "0"
+    assert all(re.fullmatch(r"\.\d\d", text) for probability, text in shown.items() if 0 < probability < 1)
+
+
 @pytest.mark.parametrize(("metric", "low"), [("gini", True), (SECONDS, True), ("coverage", False)])
 def test_the_pareto_front_is_of_policies_with_less_gini_less_time_and_more_coverage(material, metric, low):
     rows = [row for row in tradeoffs(material, dict(drawn_styles(material))).rows if row["metric"] == metric and row["run"] is None]

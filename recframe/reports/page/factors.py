@@ -49,14 +49,18 @@ def factor(key: str, levels: Sequence[str | None], results: np.ndarray) -> Facto
 
 
 def grouped(levels: Sequence[str | None]) -> list[str]:
-    """The levels as the page shows them: many different numbers become ranges."""
+    """The levels as the page shows them: many different numbers become ranges, beside "-" where runs lack the setting."""
     numbers = [as_number(level) for level in levels]
     known = [number for number in numbers if number is not None]
-    if len(known) < len(levels) or len(set(known)) <= MOST_LEVELS:
+    if len(known) < sum(level is not None for level in levels) or len(set(known)) <= MOST_LEVELS:
         return ["-" if level is None else level for level in levels]
     edges = np.quantile(known, np.linspace(0, 1, BINS + 1))
-    places = np.clip(np.searchsorted(edges, known, side="right") - 1, 0, BINS - 1)
-    return [f"{edges[place]:.3g} to {edges[place + 1]:.3g}" for place in places]
+
+    def of(number: float) -> str:
+        place = int(np.clip(np.searchsorted(edges, number, side="right") - 1, 0, BINS - 1))
+        return f"{edges[place]:.3g} to {edges[place + 1]:.3g}"
+
+    return ["-" if number is None else of(number) for number in numbers]
 
 
 def as_number(text: str | None) -> float | None:

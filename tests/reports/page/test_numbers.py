@@ -48,6 +48,14 @@ def test_a_log_counts_batches(curve):
     assert curve("batches,train/batches_per_second,eval/ndcg@10\n5,10.0,\n5,,0.5\n").counter == "batches"
 
 
+def test_a_run_of_two_stages_has_the_time_of_both(curve):
+    found = curve(
+        "steps,env_steps,train/batches_per_second,train/env_steps_per_second,eval/ndcg@10,eval/return\n"
+        "10,0,5.0,,,\n10,0,,,0.5,\n110,100,,50.0,,\n110,100,,,,2.0\n"
+    )
+    assert [found.time_at(step) for step in (10, 110)] == [2.0, 4.0]
+
+
 def test_a_band_is_from_the_lowest_to_the_highest_run(curve):
     points = band([curve(METRICS), curve(METRICS.replace("3.0", "9.0").replace("400,,5.0\n", ""))], "return")
     assert [(point.step, point.mean, point.low, point.high, point.runs) for point in points] == [
@@ -84,6 +92,8 @@ def test_many_numbers_are_put_into_ranges_and_few_are_not():
     ranges = grouped([str(number) for number in range(100)])
     assert len(set(ranges)) == 4
     assert ranges[0] == "0 to 24.8"
+    # as in a search, where a setting of one agent is none of another's
+    assert grouped([None, *map(str, range(100))]) == ["-", *ranges]
 
 
 def test_numbers_are_placed_by_their_value_and_rates_by_their_logarithm():

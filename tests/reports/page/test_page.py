@@ -207,6 +207,24 @@ def test_the_page_is_in_the_folder_of_the_runs(make_run, tmp_path, monkeypatch):
     assert len(list(tmp_path.rglob("*.html"))) == 3
 
 
+def test_what_runs_have_learned_from_is_counted_in_the_steps_that_they_took(make_run, tmp_path):
+    folder = make_run("0", 0, 1.0, batches=300)
+    assert "1,000 env steps and 300 batches of a log in 2 s" in Elements(runs_page(find_runs(tmp_path))).text
+    result = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps(result | {"env_steps": 0}))
+    assert "together: 300 batches of a log in 2 s" in Elements(runs_page(find_runs(tmp_path))).text
+
+
+def test_rankings_are_drawn_against_their_coverage_too(make_run, tmp_path):
+    def statistics(mean):
+        return {name: {"mean": mean, "low": 0.0, "high": 1.0, "n": 9} for name in ("ndcg@10", "coverage@10", "gini@10")}
+
+    for seed, mean in enumerate((0.2, 0.3)):
+        make_run(str(seed), seed, mean, policies={"trained": statistics(mean), "popular": statistics(0.1)})
+    page = runs_page(find_runs(tmp_path))
+    assert re.search(r'against <select[^>]*><option value="coverage@10">.*?<option value="gini@10">Gini@10 \(lower is better\)', page)
+
+
 def test_notes_are_counted_and_what_does_not_fit_is_said(make_run, tmp_path):
     make_run("0", 0, 1.0, caveats=[f"caveat {number}" for number in range(7)])
     make_run("1", 1, 2.0, caveats=["caveat 0"])

@@ -65,7 +65,9 @@ def pairwise(material: Material) -> Chart | None:
                 if ours is theirs or not fair.any():
                     continue
                 probability = probability_of_improvement(sign * np.array([*one.values()]), sign * np.array([*other.values()]), fair)
-                shown = f"{probability:.2f}".replace("0.", ".").replace("1.00", "1").replace(".00", "0")
+                # what is rounded is not certain
+                certain = probability in (0.0, 1.0)
+                shown = f"{probability:.0f}" if certain else f"{min(max(probability, 0.01), 0.99):.2f}".removeprefix("0")
                 count = int(fair.sum())
                 cell = {"ours": ours.name, "theirs": theirs.name, "policy": ours.name, "metric": metric}
                 rows.append(cell | {"probability": plain_number(probability), "shown": shown, "count": count})

@@ -17,7 +17,7 @@ from recframe.reports.page.charts.varied import factor_charts, parallel
 from recframe.reports.page.figures import Figures
 from recframe.reports.page.html import folded, html_table, html_text, paragraph, section
 from recframe.reports.page.material import Material
-from recframe.reports.runs import SweepError
+from recframe.reports.runs import SweepError, SweepRun
 
 SHOWN_ROWS = 40
 HIERARCHICAL = (
@@ -156,11 +156,16 @@ def cost_section(material: Material, figures: Figures) -> str:
     chart = throughput(material)
     metrics = list(dict.fromkeys(str(row["metric"]) for row in chart.rows)) if chart is not None else []
     seconds = sum(float(run.result["seconds"]) for run in material.sweep.runs)
-    steps = sum(int(run.result["env_steps"]) for run in material.sweep.runs)
-    total = (
-        f"All finished runs together: {steps:,} env steps in {_duration(seconds)}, added up over the runs." if material.sweep.runs else ""
-    )
+    counts = {"env steps": sum(int(run.result["env_steps"]) for run in material.sweep.runs)}
+    counts["batches of a log"] = sum(_batches(run) for run in material.sweep.runs)
+    steps = " and ".join(f"{count:,} {unit}" for unit, count in counts.items() if count) or "no training"
+    total = f"All finished runs together: {steps} in {_duration(seconds)}, added up over the runs." if material.sweep.runs else ""
     return section("cost", "Throughput and cost", figures.group([figures.figure(chart, wide=True)], metrics), paragraph(total))
+
+
+def _batches(run: SweepRun) -> int:
+    count = run.result.get("batches", 0)
+    return count if isinstance(count, int) else 0
 
 
 def _duration(seconds: float) -> str:
