@@ -98,7 +98,8 @@ def clean(
         from recframe.reports import plan_cleaning
 
         plan = plan_cleaning(folders, keep)
-        print(f"kept: {', '.join(plan.best) or 'none'}, the best by objective")
+        if plan.best:
+            print(f"kept: {', '.join(plan.best)}, the best by objective")
         for name, reason in plan.left.items():
             print(f"kept: {name}: {reason}")
         if not plan.removals:

@@ -10,6 +10,8 @@ from recframe.reports.comparable import objective_of
 from recframe.reports.runs import SweepRun
 
 LOWER = "lower is better"
+SECONDS = "seconds of the run"
+"""What charts call the time of a run, which is compared as metrics are."""
 
 
 class Directions(NamedTuple):
@@ -54,5 +56,6 @@ def directions_of(metrics: Iterable[str], runs: Sequence[SweepRun]) -> Direction
         said = monitored.get(metric, set())
         ways[metric] = better_direction(metric) or (next(iter(said)) if len(said) == 1 else None)
     return Directions(
-        frozenset(metric for metric, way in ways.items() if way == "min"), frozenset(metric for metric, way in ways.items() if way is None)
+        frozenset({SECONDS, *(metric for metric, way in ways.items() if way == "min")}),
+        frozenset(metric for metric, way in ways.items() if way is None),
     )

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from recframe.reports import find_runs, plan_cleaning, sweep_markdown
+from recframe.reports.directions import SECONDS
 from recframe.reports.listing import list_runs
-from recframe.reports.page.charts.results import SECONDS, pairwise, tradeoffs
+from recframe.reports.page.charts.results import pairwise, tradeoffs
 from recframe.reports.page.material import material_of
 from recframe.reports.page.sections.results import drawn_styles
 from recframe.reports.page.write import runs_page
@@ -60,6 +61,7 @@ def test_the_page_says_of_what_lower_is_better(sweep_folder):
     assert "Lower is better of gini." in page
     assert '<option value="gini">Gini (lower is better)</option>' in page
     assert '<option value="coverage">coverage</option>' in page
+    assert page.count('<option value="seconds of the run">seconds of the run (lower is better)</option>') == 2, "trade-offs and throughput"
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from recframe import __version__
 from recframe.reports.caveats import counted_caveats, noted
+from recframe.reports.comparison import ORACLE
 from recframe.reports.page.figures import Figures
 from recframe.reports.page.html import html_text, json_element, paragraph
 from recframe.reports.page.material import Material, material_of
@@ -136,8 +137,9 @@ def _summary(material: Material) -> str:
     if total == 1 and material.sweep.runs:
         lines.insert(0, paragraph(str(material.sweep.runs[0].result.get("name") or ""), ""))
     elif material.primary is not None and len(material.trained) > 1:
-        reference = next((policy.name for policy in material.policies if not policy.is_trained), None)
-        beside = "" if reference is None else f" The best reference: {reference}."
+        # the comparison has the same: no policy without the truth can be as good as the oracle
+        reference = next((policy.name for policy in material.policies if not policy.is_trained and policy.policy != ORACLE), None)
+        beside = "" if reference is None else f" The best reference, apart from the oracle: {reference}."
         lines.append(
             paragraph(f"The best trained policy by {material.directions.named(material.primary)}: {material.trained[0].name}.{beside}", "")
         )

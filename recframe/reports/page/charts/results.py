@@ -9,6 +9,7 @@ import numpy as np
 from recframe.evaluation.comparisons import probability_of_improvement
 from recframe.metric_names import base_name
 from recframe.reports.cells import interval_cell, number
+from recframe.reports.directions import SECONDS
 from recframe.reports.page.charts.chart import Chart, Row, Style, plain_number
 from recframe.reports.page.charts.dots import dots_spec, pairs_spec, scatter_spec
 from recframe.reports.page.factors import pareto
@@ -16,7 +17,6 @@ from recframe.reports.page.material import Material
 from recframe.reports.page.policies import ComparedPolicy
 
 AGAINST = ("coverage", "diversity", "novelty", "gini", "click_rate", "length")
-SECONDS = "seconds of the run"
 
 
 def leaderboard_chart(material: Material) -> Chart:
@@ -104,7 +104,7 @@ def tradeoffs(material: Material, drawn: dict[str, Style]) -> Chart | None:
             runs = [(x[folder], y[folder]) for folder in both]
             points[policy.name] = (sum(one for one, _ in runs) / len(runs), sum(two for _, two in runs) / len(runs))
             rows += [_point(policy, metric, f"seed {policy.seeds[folder]}", x[folder], y[folder]) for folder in both if len(both) > 1]
-        signs = -1.0 if metric == SECONDS else directions.sign(metric), directions.sign(primary)
+        signs = directions.sign(metric), directions.sign(primary)
         front = set(pareto({name: points[name] for name in points if _is_trained(name, material)}, signs))
         for policy in material.policies:
             if policy.name in points:
