@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 CLICK_SIGNAL = "click"
 """The response signal that clicks are counted from."""
@@ -14,22 +15,27 @@ ITEMS = "items"
 TEXTS = "texts"
 QUESTIONS = "questions"
 
+Better = Literal["max", "min"]
+"""Whether larger or smaller values of a metric are better, in the words of `trainer.monitor_mode`."""
+
 
 @dataclass(frozen=True)
 class MetricName:
-    """A metric: its name in configs and results, its heading in tables, and what it needs of `CLICKS`, `ITEMS`, `TEXTS`
-    and `QUESTIONS`."""
+    """A metric: its name in configs and results, its heading in tables, what it needs of `CLICKS`, `ITEMS`, `TEXTS` and `QUESTIONS`, and
+    which of its values are better: None if none are.
+    """
 
     name: str
     heading: str
     needs: frozenset[str] = frozenset()
+    better: Better | None = "max"
 
 
 SESSION_METRICS = (
     MetricName("return", "return"),
     MetricName("length", "length"),
     MetricName("click_rate", "click\nrate", frozenset({CLICKS})),
-    MetricName("asked", "asked", frozenset({QUESTIONS})),
+    MetricName("asked", "asked", frozenset({QUESTIONS}), better=None),
 )
 """Of simulated sessions."""
 
@@ -48,7 +54,7 @@ ITEM_METRICS = (
     MetricName("coverage", "coverage", frozenset({ITEMS})),
     MetricName("diversity", "diversity", frozenset({ITEMS, TEXTS})),
     MetricName("novelty", "novelty", frozenset({ITEMS})),
-    MetricName("gini", "Gini", frozenset({ITEMS})),
+    MetricName("gini", "Gini", frozenset({ITEMS}), better="min"),
 )
 """Of the items that are recommended, in sessions and in rankings (`coverage@10`)."""
 
@@ -73,9 +79,13 @@ _ORDER = {metric.name: place for place, metric in enumerate(SESSION_METRICS + AC
 _HEADINGS = {metric.name: metric.heading for metric in SESSION_METRICS + ACCURACY_METRICS + ITEM_METRICS}
 
 
+_BETTER = {metric.name: metric.better for metric in SESSION_METRICS + ACCURACY_METRICS + ITEM_METRICS}
+REWARD = "reward/"
+
+
 def reward_metric(term: str) -> str:
     """The name of the metric that sums one reward term over a session."""
-    return f"reward/{term}"
+    return f"{REWARD}{term}"
 
 
 def metric_at(name: str, k: int) -> str:
@@ -96,7 +106,15 @@ def places_of(name: str) -> int | None:
 
 def is_rate(name: str) -> bool:
     """Whether a metric, possibly with the name of its table in front (`cold/click_rate`), is between 0 and 1."""
-    return base_name(name.rpartition("/")[2]) in RATES
+    return not name.startswith(REWARD) and base_name(name.rpartition("/")[2]) in RATES
+
+
+def better_direction(name: str) -> Better | None:
+    """Which values of a metric are better, possibly with the name of its table in front (`cold/click_rate`); None: neither, or not known.
+
+    A reward term, `reward/NAME`, is measured as it counts in the return.
+    """
+    return "max" if name.startswith(REWARD) else _BETTER.get(base_name(name.rpartition("/")[2]))
 
 
 def has_heading(name: str) -> bool:

@@ -10,6 +10,7 @@ import typer
 
 from recframe.cli.error_messages import user_errors_as_messages
 from recframe.console import output_console
+from recframe.errors import UserError
 
 
 def report(
@@ -41,6 +42,11 @@ def report(
         from recframe import reports
 
         if watch:
+            given = {"--markdown": markdown, "--against": against, "--metric": metric, "--csv": csv, "--parquet": parquet}
+            if useless := [name for name, value in given.items() if value]:
+                raise UserError(
+                    f"--watch writes the page alone: leave out {', '.join(useless)}, and report once more when the runs are done"
+                )
             _tell_page(reports.watch_runs(folders, page, every, print))
             return
         sweep = reports.find_runs(folders)

@@ -74,6 +74,8 @@ def compare_folders(
             "or have no record of them"
         )
         console.print(paired if found.is_paired else unpaired, highlight=False)
+        if told := found.directions.told([metric.metric for metric in found.metrics]):
+            console.print(told, markup=False, highlight=False)
 
 
 def _pairs(title: str, pairs: Mapping[str, tuple[str | None, str | None]]) -> object:
@@ -84,7 +86,7 @@ def _pairs(title: str, pairs: Mapping[str, tuple[str | None, str | None]]) -> ob
 
 
 def clean(
-    folder: Annotated[Path, typer.Argument(help="A folder of runs.")],
+    folders: Annotated[list[Path], typer.Argument(help="Folders of runs, which are compared together.", metavar="FOLDER...")],
     keep: Annotated[int, typer.Option("--keep", help="How many of the best runs keep their checkpoints.", min=1)] = 1,
     yes: Annotated[bool, typer.Option("--yes", help="Remove them; otherwise it is only said what would be removed.")] = False,
 ) -> None:
@@ -95,8 +97,9 @@ def clean(
     with user_errors_as_messages():
         from recframe.reports import plan_cleaning
 
-        plan = plan_cleaning(folder, keep)
-        print(f"kept: {', '.join(plan.best) or 'none'}, the best by objective")
+        plan = plan_cleaning(folders, keep)
+        if plan.best:
+            print(f"kept: {', '.join(plan.best)}, the best by objective")
         for name, reason in plan.left.items():
             print(f"kept: {name}: {reason}")
         if not plan.removals:

@@ -25,7 +25,8 @@ class Comparison(NamedTuple):
     difference, low, high: the mean paired difference and its 95 % interval, over seeds and people, or over people if there is one seed.
     p: the two-sided p-value of the same interval: 1 minus the level at which it just excludes zero.
     p_seeds: that of the exact sign-flip test over seeds, at least 2 / 2^seeds; NaN if no seed differs from another.
-    improvement: the probability that a run of the first is better than one of the second on the same people; NaN likewise.
+    improvement: the probability that a run of the first is better than one of the second on the same people; NaN likewise. Which values
+        are better, `compare` is told.
     """
 
     difference: float
@@ -37,7 +38,12 @@ class Comparison(NamedTuple):
 
 
 def compare(
-    ours: np.ndarray, theirs: np.ndarray, resamples: int = RESAMPLES, level: float = LEVEL, met: np.ndarray | None = None
+    ours: np.ndarray,
+    theirs: np.ndarray,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    met: np.ndarray | None = None,
+    low_is_better: bool = False,
 ) -> Comparison:
     """The comparison of two policies whose runs with the same seed were evaluated on the same people.
 
@@ -45,6 +51,7 @@ def compare(
     run. Run s of one is compared with run s of the other. S' = 1: the other has no randomness, and its run is compared with each.
 
     met: `[S, P]` bool, of the P different people those whom each pair of runs met; None: everybody in all.
+    low_is_better: whether lower values are better, for `Comparison.improvement`. The difference is ours minus theirs in any case.
 
     Raises
     ------
@@ -64,6 +71,7 @@ def compare(
     one, other = results(ours), results(theirs)
     # runs on other people are no contest
     fair = None if met is None or len(theirs) == 1 else (met[:, None] == met).all(axis=-1)
+    sign = -1.0 if low_is_better else 1.0
     # without randomness, repetitions are no evidence
     several = np.ptp(one) > 0 or np.ptp(other) > 0
     return Comparison(
@@ -72,7 +80,7 @@ def compare(
         high=high,
         p=inverted_p_value(limits, 2.0 / resamples),
         p_seeds=sign_flip_test(one - other) if several else float("nan"),
-        improvement=probability_of_improvement(one, other, fair) if several else float("nan"),
+        improvement=probability_of_improvement(sign * one, sign * other, fair) if several else float("nan"),
     )
 
 
@@ -139,7 +147,7 @@ def sign_flip_test(differences: np.ndarray, seed: int = 0) -> float:
 
 
 def probability_of_improvement(ours: np.ndarray, theirs: np.ndarray, fair: np.ndarray | None = None) -> float:
-    """The share of pairs of runs `[S]` and `[S']` in which the first is better; ties count half (Agarwal et al., 2021, section 4.3).
+    """The share of pairs of runs `[S]` and `[S']` in which the first is higher; ties count half (Agarwal et al., 2021, section 4.3).
 
     fair: `[S, S']` bool, the pairs that count, since both runs met the same people; None: all. NaN if none counts.
     """

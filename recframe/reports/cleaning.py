@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recframe.reports.comparable import contest_of, objective_of
-from recframe.reports.runs import SweepRun, find_runs
+from recframe.reports.runs import Folders, FoundRun, SweepRun, find_runs
 from recframe.tracking.folder import RunFolder, RunFolderError
 
 CHECKPOINTS = "checkpoints"
@@ -58,23 +58,28 @@ class Cleaning:
                 yield removal, None
 
 
-def plan_cleaning(folder: str | Path, keep: int = 1) -> Cleaning:
-    """The checkpoints of all finished runs in and below a folder but the `keep` best by their objective.
+def plan_cleaning(folders: Folders, keep: int = 1) -> Cleaning:
+    """The checkpoints of all finished runs in and below a folder, or several, but the `keep` best by their objective.
+
+    Runs of all folders are compared together. Each run counts once, also where folders overlap or are links to each other.
 
     Runs whose objectives are of different metrics, or of another world, data or evaluation (`contest_of`), are not compared: the best of
     each stay. Checkpoints of runs without a result stay, and of runs without an objective.
 
     Raises
     ------
-    SweepError: no run was found.
+    SweepError: a folder does not exist, or no run was found.
     """
-    sweep = find_runs(folder)
+    sweep = find_runs(folders)
     left = {run.name: str(run.state) for run in sweep.unfinished}
     left |= {run.name: "has no objective" for run in sweep.runs if run.result["objective"] is None}
     kinds: dict[tuple[str, bool, Hashable], list[SweepRun]] = {}
     for run in sweep.runs:
         if run.result["objective"] is not None:
             kinds.setdefault((*objective_of(run), contest_of(run)), []).append(run)
+    # of whichever run, finished or not
+    every: list[FoundRun] = [*sweep.runs, *sweep.unfinished]
+    borrowed = {place.resolve() for run in every if (place := run.folder / CHECKPOINTS).is_symlink()}
     best: list[str] = []
     removals: list[Removal] = []
     for (_, low_is_better, _), runs in kinds.items():
@@ -84,6 +89,8 @@ def plan_cleaning(folder: str | Path, keep: int = 1) -> Cleaning:
             checkpoints = run.folder / CHECKPOINTS
             if checkpoints.is_symlink():
                 left[run.name] = "its checkpoints are elsewhere: the folder is a link"
+            elif checkpoints in borrowed:
+                left[run.name] = "the checkpoints of another run are a link to its own"
             elif checkpoints.is_dir():
                 removals.append(Removal(run.name, run.folder, float(run.result["objective"]), _size(checkpoints)))
     return Cleaning(tuple(removals), tuple(best), left)

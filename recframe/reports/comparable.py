@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
+from recframe.metric_names import better_direction
 from recframe.reports.runs import FoundRun, SweepRun
 from recframe.tracking.data_record import without_agent
 from recframe.tracking.folder import DATA_NAME
@@ -28,9 +30,11 @@ def contest_of(run: FoundRun) -> Hashable:
 
 
 def objective_of(run: SweepRun) -> tuple[str, bool]:
-    """The metric that is a run's objective, and whether low values of it are better."""
-    section = "trainer" if run.result["env_steps"] else "logged"
-    return run.config.get(f"{section}.monitor", ""), run.config.get(f"{section}.monitor_mode") == "min"
+    """The metric that is a run's objective, the one that its last stage monitors, and whether low values of it are better."""
+    stages = re.findall(r"\w+", run.config.get("stages", ""))
+    section = "logged" if (stages[-1] == "logged" if stages else not run.result["env_steps"]) else "trainer"
+    metric = run.config.get(f"{section}.monitor", "")
+    return metric, run.config.get(f"{section}.monitor_mode", better_direction(metric)) == "min"
 
 
 def people_met(run: FoundRun) -> Hashable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,10 +13,14 @@ from recframe.evaluation.comparisons import Comparison, compare, holm
 from recframe.evaluation.hierarchical_bootstrap import interquartile_means
 from recframe.metric_names import metric_at, shown_k
 from recframe.reports.cells import interval_cell, number
+from recframe.reports.directions import Directions
 from recframe.reports.runs import SweepError
 from recframe.reports.seeds import PeopleOfRuns
 
 TRAINED, ORACLE = "trained", "oracle"
+
+BETWEEN_SETTINGS = re.compile(r",(?=\s*[^\s,=\[\](){}]+=)")
+"""A comma before the next `key=`: others belong to a value, as in `reward=[click,diversity]`."""
 
 Runs = dict[int, str]
 """The folder of each seed's run."""
@@ -51,6 +56,7 @@ def comparison_table(
     metric: str | None,
     num_items: int | None,
     people: PeopleOfRuns,
+    directions: Directions,
 ) -> ComparisonTable | None:
     """The comparison of all policies but the oracle with one, for one metric, from a frame with a row for each setting, policy and seed.
 
@@ -59,9 +65,9 @@ def comparison_table(
     Parameters
     ----------
     against: a policy's name (compared within each run), or settings of a trained one (`agent=ease`, or only `ease`); None: the policy with
-        the best mean that is neither trained nor the oracle.
+        the best mean, in the metric's direction, that is neither trained nor the oracle.
     metric: None: NDCG of rankings, or else the return.   num_items: the number of items that were ranked, if it is known.
-    people: the people's sums in these runs.
+    people: the people's sums in these runs.   directions: of the frame's metrics.
 
     Returns
     -------
@@ -74,7 +80,7 @@ def comparison_table(
     asked = against is not None or metric is not None
     metric = _metric(runs, metric, num_items)
     contenders = [] if metric is None else _contenders(runs, settings, metric)
-    baseline = _baseline(contenders, settings, against)
+    baseline = None if metric is None else _baseline(contenders, settings, against, directions.sign(metric))
     if metric is None or baseline is None:
         if asked:
             raise SweepError("nothing to compare with: these runs have no reference policies; name a policy or settings with --against")
@@ -84,7 +90,8 @@ def comparison_table(
     for each in _different(contenders):
         if each.policy == baseline.policy and (within_runs or each.settings == baseline.settings):
             continue
-        compared.append((each, _compared(each, baseline.policy, each.runs if within_runs else baseline.runs, metric, people)))
+        others = each.runs if within_runs else baseline.runs
+        compared.append((each, _compared(each, baseline.policy, others, metric, people, metric in directions.low)))
     if not any(comparison for _, comparison in compared):
         if asked:
             raise SweepError(
@@ -95,7 +102,9 @@ def comparison_table(
     corrected = holm([float("nan") if comparison is None else comparison.p for _, comparison in compared])
     header = [*settings, "policy", "seeds", "IQM", "difference", "p (Holm)", "p of seeds", "better"]
     rows = [_row(each, comparison, p) for (each, comparison), p in zip(compared, corrected, strict=True)]
-    return ComparisonTable(f"{metric}: difference to {baseline.named(settings)}", header, rows, _notes(compared))
+    return ComparisonTable(
+        f"{directions.named(metric)}: difference to {baseline.named(settings)}", header, rows, _notes(compared, metric, directions)
+    )
 
 
 def _metric(runs: pl.DataFrame, metric: str | None, num_items: int | None) -> str | None:
@@ -129,10 +138,10 @@ def _different(contenders: Sequence[Contender]) -> list[Contender]:
     return list(kept.values())
 
 
-def _baseline(contenders: Sequence[Contender], settings: Sequence[str], against: str | None) -> Contender | None:
+def _baseline(contenders: Sequence[Contender], settings: Sequence[str], against: str | None, sign: float) -> Contender | None:
     if against is None:
         known = [each for each in contenders if each.policy not in (TRAINED, ORACLE)]
-        return max(known, key=lambda each: float(np.mean(list(each.means.values()))), default=None)
+        return max(known, key=lambda each: sign * float(np.mean(list(each.means.values()))), default=None)
     found = [each for each in contenders if each.policy == against] or [each for each in contenders if _has(each, settings, against)]
     # a policy that is no agent's is compared within each run, so that any of its settings will do
     if not found or (len(found) > 1 and found[0].policy == TRAINED):
@@ -149,10 +158,12 @@ def _has(each: Contender, settings: Sequence[str], against: str) -> bool:
     if "=" not in against:
         return against in each.settings
     own = [f"{name}={value}" for name, value in zip(settings, each.settings, strict=True)]
-    return all(part.strip() in own for part in against.split(","))
+    return all(part.strip() in own for part in BETWEEN_SETTINGS.split(against))
 
 
-def _compared(each: Contender, policy: str, runs: Mapping[int, str], metric: str, people: PeopleOfRuns) -> Comparison | None:
+def _compared(
+    each: Contender, policy: str, runs: Mapping[int, str], metric: str, people: PeopleOfRuns, low_is_better: bool
+) -> Comparison | None:
     """The comparison with `policy` in `runs`; None if people or seeds are not the same, or are not recorded."""
     seeds = sorted(each.runs) if len(runs) == 1 else sorted(set(each.runs) & set(runs))
     own, others = [each.runs[seed] for seed in seeds], [*runs.values()] if len(runs) == 1 else [runs[seed] for seed in seeds]
@@ -163,7 +174,7 @@ def _compared(each: Contender, policy: str, runs: Mapping[int, str], metric: str
     if not np.array_equal(ours, np.broadcast_to(theirs, ours.shape)):
         return None
     sums = stacked.sums[:, :, 0]
-    return compare(sums[: len(own)], sums[len(own) :], met=ours)
+    return compare(sums[: len(own)], sums[len(own) :], met=ours, low_is_better=low_is_better)
 
 
 def _row(each: Contender, comparison: Comparison | None, corrected: float) -> list[str]:
@@ -175,10 +186,12 @@ def _row(each: Contender, comparison: Comparison | None, corrected: float) -> li
     return [*cells, difference, number(corrected), number(comparison.p_seeds), number(comparison.improvement)]
 
 
-def _notes(compared: Sequence[tuple[Contender, Comparison | None]]) -> list[str]:
+def _notes(compared: Sequence[tuple[Contender, Comparison | None]], metric: str, directions: Directions) -> list[str]:
     notes = ["differences are paired: the same people, and the same seed where both have several; p (Holm) is corrected for all rows"]
     if any(comparison is not None and not np.isnan(comparison.improvement) for _, comparison in compared):
         notes.append("IQM: mean of the middle half of the seeds; better: share of pairs of seeds in which the policy is better")
+        if told := directions.told([metric]):
+            notes.append(told)
         notes.append("p of seeds: exact sign-flip test, which with n seeds is 2 / 2^n at the least")
     if any(comparison is None for _, comparison in compared):
         notes.append(

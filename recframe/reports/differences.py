@@ -10,6 +10,7 @@ from typing import Any
 
 from recframe.evaluation.comparisons import compare
 from recframe.reports.cells import interval_cell, number
+from recframe.reports.directions import Directions, directions_of
 from recframe.reports.frame import frame_of, metrics_of_frame, shown_in_reports
 from recframe.reports.page.names import TRAINED
 from recframe.reports.runs import Sweep, SweepError, SweepRun, find_runs
@@ -44,6 +45,7 @@ class RunDifferences:
     """What `compare_runs` returns.
 
     settings: `{key: (value in the first, value in the second)}`; None where a run lacks it.   about: the same of versions and threads.
+    directions: of the metrics.
     """
 
     first: SweepRun
@@ -51,6 +53,7 @@ class RunDifferences:
     settings: dict[str, tuple[str | None, str | None]]
     about: dict[str, tuple[str | None, str | None]]
     metrics: list[MetricDifference]
+    directions: Directions
 
     @property
     def is_paired(self) -> bool:
@@ -68,7 +71,10 @@ class RunDifferences:
             "runs": [str(self.first.folder), str(self.second.folder)],
             "settings": {key: list(values) for key, values in self.settings.items()},
             "about": {key: list(values) for key, values in self.about.items()},
-            "metrics": {one.metric: {name: plain(getattr(one, name)) for name in names} for one in self.metrics},
+            "metrics": {
+                one.metric: {name: plain(getattr(one, name)) for name in names} | {"better": self.directions.better(one.metric)}
+                for one in self.metrics
+            },
         }
 
 
@@ -86,7 +92,9 @@ def compare_runs(first: str | Path, second: str | Path) -> RunDifferences:
     settings = {key: (values[0].get(key), values[1].get(key)) for key in keys if values[0].get(key) != values[1].get(key)}
     groups = {key: (one.choices.get(key), other.choices.get(key)) for key in sorted({*one.choices, *other.choices})}
     chosen = {key: pair for key, pair in groups.items() if pair[0] != pair[1]}
-    return RunDifferences(one, other, chosen | settings, _about(one, other), _metrics(one, other))
+    metrics = _metrics(one, other)
+    directions = directions_of([metric.metric for metric in metrics], runs)
+    return RunDifferences(one, other, chosen | settings, _about(one, other), metrics, directions)
 
 
 def _the_run(folder: str | Path) -> SweepRun:

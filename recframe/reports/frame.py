@@ -127,6 +127,6 @@ def num_items(results: Sequence[Mapping[str, Any]]) -> int | None:
 
 def shown_in_reports(metrics: Sequence[str], runs: Sequence[SweepRun]) -> list[str]:
     """Those of a frame's metrics that reports show: of rankings, those that the tables of runs show."""
-    policies = {f"{run.name}/{policy}": measured for run in runs for policy, measured in run.result["policies"].items()}
+    policies = {f"{run.folder}/{policy}": measured for run in runs for policy, measured in run.result["policies"].items()}
     of_runs = shown_metrics(policies, {"items": num_items([run.result for run in runs])})
     return [name for name in metrics if name in of_runs or not has_heading(name)]

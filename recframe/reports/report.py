@@ -11,6 +11,7 @@ from recframe.evaluation.people import WHOSE, counted
 from recframe.reports.caveats import counted_caveats, noted
 from recframe.reports.cells import block, interval_cell, markdown_row
 from recframe.reports.comparison import ComparisonTable, comparison_table
+from recframe.reports.directions import directions_of
 from recframe.reports.frame import frame_of, last_of_each_seed, metrics_of_frame, num_items, settings_of_frame, shown_in_reports
 from recframe.reports.runs import Folders, Sweep, SweepRun, find_runs
 from recframe.reports.seeds import PeopleOfRuns
@@ -86,12 +87,13 @@ def _report(
         labels = ["-" if part is None else str(part) for part in key]
         rows.append([*labels, str(group[SEEDS].max()), *(cells.get(metric, "-") for metric in metrics)])
     count = num_items([run.result for run in sweep.runs])
-    compared = comparison_table(last_of_each_seed(runs, settings), settings, against, metric, count, people)
-    notes = _notes(sweep, runs, summary) + ([] if compared is None else compared.notes)
+    directions = directions_of(metrics_of_frame(runs), sweep.runs)
+    compared = comparison_table(last_of_each_seed(runs, settings), settings, against, metric, count, people, directions)
+    notes = _notes(sweep, runs, summary, directions.told(metrics)) + ([] if compared is None else compared.notes)
     return sweep, [*settings, "policy", SEEDS, *metrics], rows, notes, compared
 
 
-def _notes(sweep: Sweep, runs: pl.DataFrame, summary: pl.DataFrame) -> list[str]:
+def _notes(sweep: Sweep, runs: pl.DataFrame, summary: pl.DataFrame, told: str) -> list[str]:
     notes = [f"{len(sweep.runs)} finished {_runs(len(sweep.runs))}"]
     repeats = runs["run"].n_unique() - last_of_each_seed(runs, settings_of_frame(runs))["run"].n_unique()
     if repeats:
@@ -101,6 +103,7 @@ def _notes(sweep: Sweep, runs: pl.DataFrame, summary: pl.DataFrame) -> list[str]
         notes.append("two seeds or more that differ: mean over seeds and its 95 % interval over seeds and people")
     if OVER_PEOPLE in kinds:
         notes.append("one seed, or the same in all: a run's own 95 % interval over people; another seed may differ by more")
+    notes += [told] if told else []
     notes += _evaluated(sweep.runs)
     if sweep.unfinished:
         notes.append(f"{len(sweep.unfinished)} {_runs(len(sweep.unfinished))} without a result:")

@@ -103,11 +103,11 @@ def find_runs(folders: Folders) -> Sweep:
 
     Raises
     ------
-    SweepError: if a folder does not exist, or there is no run in or below any of them, finished or not.
+    SweepError: if folders do not exist, all of which are named, or there is no run in or below any of them, finished or not.
     """
     if isinstance(folders, Sweep):
         return folders
-    places = tuple(map(Path, [folders] if isinstance(folders, (str, Path)) else folders))
+    places = _places([folders] if isinstance(folders, (str, Path)) else folders)
     runs: list[SweepRun] = []
     unfinished: list[UnfinishedRun] = []
     sweeps: dict[Path, str] = {}
@@ -139,22 +139,36 @@ def find_runs(folders: Folders) -> Sweep:
     return Sweep(places, tuple(finished), tuple(replace(run, settings=_at(run, keys)) for run in unfinished), goes_on)
 
 
+def _places(folders: Sequence[str | Path]) -> tuple[Path, ...]:
+    """The folders to search, each once, however it is written.
+
+    Raises
+    ------
+    SweepError: with all that do not exist.
+    """
+    places = {place.resolve(): place for place in reversed([Path(folder) for folder in folders])}
+    if missing := [str(place) for place in reversed(places.values()) if not place.is_dir()]:
+        raise SweepError(f"{', '.join(missing)}: there {'is no such folder' if len(missing) == 1 else 'are no such folders'}")
+    return tuple(reversed(places.values()))
+
+
 def _named_folders(places: Sequence[Path], sweeps: dict[Path, str]) -> Iterator[tuple[Path, str]]:
     """The folders of runs, each once, and what they are called: where several folders are searched, with the folder in front.
 
     sweeps: filled with the folders of sweeps that are found on the way, each once, with what the names of their runs begin with.
     """
     seen: set[Path] = set()
-    for place in places:
-        if not place.is_dir():
-            raise SweepError(f"{place}: there is no such folder")
-        front = "" if len(places) == 1 else f"{place.resolve().name}/"
+    called = [place.resolve().name for place in places]
+    if len(set(called)) < len(places):  # a/0 and b/0
+        called = [str(place) for place in places]
+    for place, own in zip(places, called, strict=True):
+        front = "" if len(places) == 1 else f"{own}/"
         for path, is_run in _folders(place):
             if path.resolve() in seen:
                 continue
             seen.add(path.resolve())
             if is_run:
-                yield path, path.resolve().name if path == place else f"{front}{path.relative_to(place)}"
+                yield path, own if path == place else f"{front}{path.relative_to(place)}"
             else:
                 sweeps[path] = front if path == place else f"{front}{path.relative_to(place)}/"
 

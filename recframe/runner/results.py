@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -64,6 +65,7 @@ class RunResult:
     cold: the final table over cold items alone; None if no items were held back.
     caveats: what a reader must know before the table, from the environment, and what could not be evaluated.
     selection: how the final weights were chosen, as in result.json; empty if nothing was trained.
+    objectives: all metrics that were measured with `objective`, by name, as in result.json; empty in results of earlier releases.
     batches: batches of a log that were learned from.   ranking: the evaluation on the log, as in result.json; empty without a log.
     off_policy: what logged decisions say, as in result.json; empty without propensities.
     """
@@ -80,12 +82,15 @@ class RunResult:
     batches: int = 0
     ranking: Mapping[str, Any] = field(default_factory=dict)
     off_policy: Mapping[str, Any] = field(default_factory=dict)
+    objectives: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, folder: Path, entries: Mapping[str, Any]) -> RunResult:
         """The result with these entries of result.json. `folder` may be relative: the result's is not, however the run was started."""
         optional: dict[str, Any] = {name: entries.get(name, {}) for name in ("evaluation", "selection", "ranking", "off_policy")}
         optional["batches"] = entries.get("batches", 0)
+        # result.json has null for what has no value
+        optional["objectives"] = {name: math.nan if value is None else value for name, value in entries.get("objectives", {}).items()}
         cold, caveats = entries.get("cold_items", {}).get("policies"), tuple(entries.get("caveats", ()))
         place, seconds = folder.absolute(), entries["seconds"]
         return cls(place, entries["objective"], entries["env_steps"], seconds, entries["policies"], cold, caveats, **optional)

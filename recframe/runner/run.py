@@ -234,7 +234,8 @@ def _run(
                 read_tuned(agent, parts.reading, encoder, folder.checkpoints / FINAL, parts.store, parts.reduction)
             # the objective of a sweep is measured on users of the training split: settings that were chosen by the users of the
             # final table would make that table too good
-            objectives = trained.objectives()
+            # in training, a tuned language model's vectors are not to the digit those that a later evaluation reads
+            objectives = trained.objectives(anew=encoder is not None)
             objective = objectives[trained.last.settings.monitor]
             final = final_evaluation(parts, agent)
             entries: dict[str, Any] = {

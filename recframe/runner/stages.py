@@ -112,9 +112,13 @@ class Trained:
     batches: int
     last: Stage
 
-    def objectives(self) -> dict[str, float]:
-        """The metrics of the agent's weights by name, as the last stage evaluates them; the monitored one is NaN if it has no value."""
-        return {self.last.settings.monitor: math.nan, **self.last.evaluate()}
+    def objectives(self, anew: bool = False) -> dict[str, float]:
+        """The metrics of the agent's weights by name, as the last stage evaluates them; the monitored one is NaN if it has no value.
+
+        They are those that training has measured of these weights. Only where it has measured none are they evaluated, or if `anew`.
+        """
+        measured = {} if anew or self.selection is None else self.selection.measured
+        return dict(measured) or {self.last.settings.monitor: math.nan, **self.last.evaluate()}
 
 
 def train_stages(agent: Agent, stages: list[Stage], folder: Path, resume_from: Path | None, seed: int, **options: Any) -> Trained:

@@ -88,7 +88,27 @@ def read_people(folder: Path) -> RecordedPeople | None:
                     table, policy = name.removesuffix("/metrics").split("/", 1)
                     sums = arrays[f"{table}/{policy}/sums"]
                     tables.setdefault(table, {})[policy] = {str(metric): sums[:, place] for place, metric in enumerate(arrays[name])}
-            return RecordedPeople(arrays["people"], tables, own_ids)
+            return _checked(RecordedPeople(arrays["people"], tables, own_ids))
     except UNREADABLE as error:
-        log.warning("%s: cannot be read (%s); intervals over seeds are wider without it", path, error or type(error).__name__)
+        # numpy advises to load it all the same, as pickled objects, which could run code
+        reason = "it is no archive of arrays" if "pickle" in str(error) else error or type(error).__name__
+        log.warning("%s: cannot be read (%s); intervals over seeds are wider without it", path, reason)
         return None
+
+
+def _checked(people: RecordedPeople) -> RecordedPeople:
+    """The content, if all tables have the sums of each of their people, who are different.
+
+    Raises
+    ------
+    ValueError: if not.
+    """
+    for ids in (people.ids, *people.own_ids.values()):
+        if ids.ndim != 1 or ids.dtype.kind not in "iu" or len(np.unique(ids)) < len(ids):
+            raise ValueError("its people are not different whole numbers")
+    for table, policies in people.tables.items():
+        for policy, metrics in policies.items():
+            for metric, sums in metrics.items():
+                if sums.shape != (len(people.of(table)), 2) or sums.dtype.kind not in "fiu":
+                    raise ValueError(f"{table}.{policy}.{metric} does not have two numbers for each person")
+    return people

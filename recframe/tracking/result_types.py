@@ -23,6 +23,9 @@ def _wrong_values(result: Mapping[str, Any]) -> Iterator[str]:
         yield f"seconds is {_shown(result['seconds'])}, not a number"
     if result["objective"] is not None and not _is_number(result["objective"]):
         yield f"objective is {_shown(result['objective'])}, neither a number nor null"
+    objectives = result.get("objectives", {})
+    if not isinstance(objectives, dict) or not all(value is None or _is_number(value) for value in objectives.values()):
+        yield f"objectives is {_shown(objectives)}, not an object of numbers and nulls"
     if not isinstance(result["versions"], dict):
         yield f"versions is {_shown(result['versions'])}, not an object"
     if not result["policies"]:

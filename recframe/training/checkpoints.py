@@ -42,6 +42,7 @@ class RunCheckpoints(Checkpoint):
         self.recent: deque[float] = deque(maxlen=window)
         self.candidates = 0
         self.best_evaluations = 0
+        self.measured: dict[str, dict[str, float]] = {}
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Evaluate the start of a run, unless it goes on from a checkpoint."""
@@ -61,11 +62,13 @@ class RunCheckpoints(Checkpoint):
         self.recent.append(monitored)
         value, evaluations = sum(self.recent) / len(self.recent), len(self.recent)
         self.candidates += 1
+        self.measured["last"] = module.measured
         # NaN: the metric had no value, and is worse than any
         rank = (not math.isnan(value), evaluations, self.sign * value)
         best = self.best_value
         if best is None or rank > (not math.isnan(best), self.best_evaluations, self.sign * best):
             self.best_value, self.best_steps, self.best_evaluations = value, module.steps, evaluations
+            self.measured["best"] = module.measured
             if module.ranks.is_first:
                 with module.final_weights():
                     save_weights(module.agent, self.best)
@@ -79,9 +82,9 @@ class RunCheckpoints(Checkpoint):
         trainer.save_checkpoint(self.folder / LAST)
 
     def state_dict(self) -> dict[str, Any]:
-        """The best value so far, when it was measured, the latest values, and the number of all."""
+        """The best value so far, when it was measured, the latest values, their number, and all metrics of the best and last weights."""
         best = {"best_value": self.best_value, "best_steps": self.best_steps, "best_evaluations": self.best_evaluations}
-        return {**best, "best_file": self.best.name, "recent": list(self.recent), "candidates": self.candidates}
+        return {**best, "best_file": self.best.name, "recent": list(self.recent), "candidates": self.candidates, "measured": self.measured}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the best value so far."""
@@ -89,6 +92,8 @@ class RunCheckpoints(Checkpoint):
         self.recent.extend(state_dict.get("recent", []))
         self.candidates = state_dict.get("candidates", 0)
         self.best_evaluations = state_dict.get("best_evaluations", 1)
+        # checkpoints of earlier releases have none
+        self.measured = state_dict.get("measured", {})
 
 
 def training_is_complete(checkpoint: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,7 @@ class Selection:
     value: the monitored metric by which they were chosen, a mean over `evaluations` of them. It is the largest of `candidates` values, so
         it flatters: the value of the same weights in another evaluation is lower on average. None if the last weights were taken,
         whatever their value.
+    measured: all metrics of these very weights, by name, as they were evaluated in training; empty if they are not known.
     """
 
     steps: int
@@ -82,10 +83,12 @@ class Selection:
     value: float | None
     evaluations: int
     candidates: int
+    measured: Mapping[str, float] = field(default_factory=dict)
 
     def entry(self) -> dict[str, Any]:
         """As in result.json: the steps under the name of their unit."""
         values = asdict(self)
+        del values["measured"]
         return {values.pop("unit"): values.pop("steps"), **values}
 
 
@@ -193,7 +196,9 @@ def fit(
             return None
         if module.average is not None:
             module.average.apply()
-        selection = _selection(settings, checkpoints.state_dict(), stream.steps(agent), stream.unit)
+        # a plugin's callback may have changed the last weights since they were evaluated
+        known = not callbacks or settings.final_weights == "best"
+        selection = _selection(settings, checkpoints.state_dict(), stream.steps(agent), stream.unit, known)
     if settings.final_weights == "best":
         load_weights(agent, folder / best)
         if tuner is not None:
@@ -232,11 +237,16 @@ def _early_stopping(settings: TrainerConfig) -> list[Callback]:
     return [EarlyStopping(f"eval/{settings.monitor}", mode=settings.monitor_mode, patience=settings.patience, check_finite=False)]
 
 
-def _selection(settings: TrainerConfig, best: Mapping[str, Any], steps: int, unit: str) -> Selection:
-    """How the final weights were chosen after a fit of `steps`. `best` is the state of `RunCheckpoints`."""
+def _selection(settings: TrainerConfig, best: Mapping[str, Any], steps: int, unit: str, known: bool = True) -> Selection:
+    """How the final weights were chosen after a fit of `steps`. `best` is the state of `RunCheckpoints`.
+
+    known: whether they are still those that were evaluated.
+    """
+    measured = best.get("measured", {}).get(settings.final_weights, {}) if known else {}
     if settings.final_weights == "last":
-        return Selection(steps, unit, settings.monitor, None, 0, 0)
-    return Selection(best["best_steps"], unit, settings.monitor, best["best_value"], best["best_evaluations"], best["candidates"])
+        return Selection(steps, unit, settings.monitor, None, 0, 0, measured)
+    counted = best["best_evaluations"], best["candidates"]
+    return Selection(best["best_steps"], unit, settings.monitor, best["best_value"], *counted, measured)
 
 
 def _require_optimizers(agent: Agent, settings: TrainerConfig) -> None:

@@ -107,6 +107,7 @@ class TrainingModule(pl.LightningModule):
             None if settings.weight_average is None else WeightAverage(agent, agent.optimizers().values(), settings.weight_average)
         )
         self.latest: dict[str, float] = {}
+        self.measured: dict[str, float] = {}
         self.seconds_before = 0.0  # how long the run had lasted before training began in this process
         self._started = time.perf_counter()
         self.complete = False  # whether the last epoch or early stopping was reached
@@ -246,7 +247,9 @@ class TrainingModule(pl.LightningModule):
         if self.tuner is not None:
             self.tuner.refresh()
         with self.final_weights(), torch.autocast(self.device.type, enabled=False):
-            metrics = {f"eval/{name}": value for name, value in self.ranks.of_first(self.evaluate).items()}
+            # in double precision, which Lightning's own record is not
+            self.measured = self.ranks.of_first(self.evaluate)
+        metrics = {f"eval/{name}": value for name, value in self.measured.items()}
         self._send(metrics)
         if self.ranks.is_first:
             log.info("%s", evaluation_text(self.steps, self.stream.unit, self.latest))

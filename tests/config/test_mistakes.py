@@ -253,6 +253,7 @@ def test_the_default_config_has_no_mistakes():
         ),
         (["trainer.env_steps=500"], "agent.learning_starts=1000 is more than trainer.env_steps=500"),
         (["trainer.monitor=clickrate"], "trainer.monitor: 'clickrate' is not measured. Did you mean 'click_rate'?"),
+        (["trainer.monitor=gini"], "trainer.monitor=gini: lower is better; set trainer.monitor_mode=min, or the worst weights are kept"),
         (["trainer.monitor=reward/rating"], "'reward/rating' is not measured. Did you mean 'reward/click'?"),
         (
             ["experiment=pendulum", "trainer.monitor=coverage"],
@@ -379,6 +380,7 @@ def test_the_shipped_experiments_compose(project_root, tmp_path):
         ["debug=null"],
         ["trainer=null"],
         ["trainer.monitor=reward/click"],
+        ["trainer.monitor=gini", "trainer.monitor_mode=min"],
         ["device=auto"],
         ["encoder@world_encoder=null"],
     ],

@@ -170,6 +170,13 @@ def test_the_probability_of_improvement_counts_pairs_of_runs(ours, theirs):
     assert probability_of_improvement(np.array(ours), np.array(theirs)) == pytest.approx(np.mean(wins))
 
 
+def test_where_lower_is_better_the_other_improves_and_the_difference_stays():
+    random = np.random.default_rng(8)
+    ours, theirs = (sums_of(random.normal(level, 1, (3, 20))) for level in (0.0, 0.2))
+    high, low = compare(ours, theirs, resamples=200), compare(ours, theirs, resamples=200, low_is_better=True)
+    assert low == high._replace(improvement=1.0 - high.improvement)
+
+
 def test_holms_correction_of_a_known_example():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.01, float("nan"), 0.04]) == pytest.approx([0.02, float("nan"), 0.04], nan_ok=True)

@@ -4,6 +4,7 @@ import pytest
 
 from recframe.metric_names import (
     base_name,
+    better_direction,
     default_monitor,
     has_heading,
     heading,
@@ -66,3 +67,16 @@ def test_ndcg_at_the_k_of_the_tables_is_monitored(ks, metric):
 @pytest.mark.parametrize(("names", "k"), [(["ndcg@5", "ndcg@10", "ndcg@20"], 10), (["ndcg@5", "ndcg@20"], 20), (["return"], None)])
 def test_one_k_is_shown(names, k):
     assert shown_k(names) == k
+
+
+def test_lower_is_better_of_gini_and_of_a_metric_that_nobody_knows_nothing_is_said():
+    better = {name: better_direction(name) for name in ("return", "gini", "gini@10", "cold_items/ndcg@5", "log/gini@5", "regret", "asked")}
+    assert better == dict.fromkeys(("return", "cold_items/ndcg@5"), "max") | dict.fromkeys(("gini", "gini@10", "log/gini@5"), "min") | {
+        "regret": None,
+        "asked": None,
+    }
+
+
+def test_a_reward_term_that_is_called_like_a_metric_is_a_part_of_the_return():
+    assert better_direction("reward/gini") == "max"
+    assert not is_rate("reward/coverage")

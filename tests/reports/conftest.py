@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from recframe.cli.main import app
 from recframe.tracking import RunFolder, write_result
 from tests.reports.made_up import make_sweep
 
@@ -59,3 +61,15 @@ def make_run(tmp_path):
 def sweep_folder(tmp_path_factory):
     """A made-up sweep of 2 agents, 2 encoders and 3 seeds, which no test may change."""
     return make_sweep(tmp_path_factory.mktemp("sweep") / "made_up")
+
+
+@pytest.fixture
+def call():
+    """Calls the command line in this process; returns what it has printed."""
+
+    def run(*arguments, code=0):
+        done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        assert done.exit_code == code, done.output
+        return done
+
+    return run

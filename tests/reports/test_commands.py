@@ -1,34 +1,17 @@
-"""recframe report, runs, compare and clean."""
+"""recframe report, runs and compare."""
 
 import json
 import os
-import shutil
 import time
 from contextlib import ExitStack
 
 import polars as pl
 import pytest
-import yaml
-from typer.testing import CliRunner
 
-from recframe.cli.main import app
-from recframe.reports import State, plan_cleaning, sweep_frame, watch_runs
+from recframe.reports import sweep_frame, watch_runs
 from recframe.reports.listing import age_in_words, list_runs
 from recframe.sweeps.sweep_file import locked
 from recframe.tracking import RunFolder
-from tests.reports.made_up import make_sweep
-
-
-@pytest.fixture
-def call():
-    """Calls the command line in this process; returns what it has printed."""
-
-    def run(*arguments, code=0):
-        done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-        assert done.exit_code == code, done.output
-        return done
-
-    return run
 
 
 def test_a_report_is_a_table_a_page_and_files_for_other_programs(call, sweep_folder, tmp_path):
@@ -105,6 +88,12 @@ def test_watching_goes_on_while_a_sweep_does_though_none_of_its_jobs_runs(make_r
         watch_runs(tmp_path, None, 30.0, [].append, clock.sleep, clock)
     # what is left unfinished may start again within a minute
     assert clock.slept == [30.0] * (5 if mean else 6)
+
+
+def test_what_a_watched_page_has_no_use_for_is_refused(call, sweep_folder, tmp_path):
+    done = call("report", sweep_folder, "--watch", "--csv", tmp_path / "x.csv", "--metric", "return", code=2)
+    assert "--watch writes the page alone: leave out --metric, --csv" in " ".join(done.stderr.split())
+    assert not (tmp_path / "x.csv").exists()
 
 
 def test_watching_waits_for_the_first_run_and_ends_with_ctrl_c(make_run, tmp_path):
@@ -185,97 +174,3 @@ def test_only_two_finished_runs_are_compared(call, sweep_folder, make_run):
     assert "holds 12 runs; name one of them" in call("compare", sweep_folder, sweep_folder / "1", code=2).stderr
     stopped = make_run("0", 0, None)
     assert "only finished runs can be compared" in call("compare", stopped, sweep_folder / "1", code=2).stderr
-
-
-@pytest.fixture
-def trained(tmp_path):
-    """Four finished runs and a stopped one, with checkpoints of 1,000 bytes."""
-    make_sweep(tmp_path, ("dqn",), ("tfidf",), seeds=5, people=2, evaluations=1)
-    for place in range(5):
-        (tmp_path / str(place) / "checkpoints").mkdir()
-        (tmp_path / str(place) / "checkpoints" / "last.ckpt").write_bytes(b"0" * 1000)
-        result = tmp_path / str(place) / "result.json"
-        result.write_text(json.dumps(json.loads(result.read_text()) | {"objective": [3.0, 5.0, None, 4.0, 1.0][place]}))
-    (tmp_path / "4" / "result.json").unlink()
-    return tmp_path
-
-
-def kept(folder):
-    return sorted(path.parent.name for path in folder.glob("*/checkpoints"))
-
-
-def test_cleaning_says_what_it_would_remove_and_removes_nothing_but_checkpoints_of_finished_runs_that_are_not_best(call, trained):
-    shown = call("clean", trained).stdout
-    assert "kept: 1, the best by objective" in shown
-    assert "kept: 4: stopped" in shown
-    assert "kept: 2: has no objective" in shown
-    assert f"would remove {trained / '0' / 'checkpoints'}, 0.0 MB (objective 3)" in shown
-    assert "of 2 runs; remove them with --yes" in shown
-    assert kept(trained) == ["0", "1", "2", "3", "4"]
-    assert plan_cleaning(trained).size == 2000
-    call("clean", trained, "--yes")
-    assert kept(trained) == ["1", "2", "4"]
-    assert len(list(trained.glob("*/result.json"))) == 4
-    assert call("clean", trained, "--yes").stdout.endswith("nothing to remove\n")
-
-
-def test_more_than_one_can_be_kept_and_low_objectives_can_be_better(trained):
-    assert set(plan_cleaning(trained, keep=2).best) == {"1", "3"}
-    for config in trained.glob("*/config.yaml"):
-        config.write_text(f"{config.read_text()}trainer: {{monitor: loss, monitor_mode: min}}\n")
-    assert plan_cleaning(trained).best == ("0",)
-
-
-@pytest.mark.parametrize(
-    ("section", "value", "kept_alone"),
-    [
-        ("dataset", {"name": "synthetic", "seed": 1}, True),
-        ("reward", {"click": {"weight": 2.0}}, True),
-        ("environment", {"drift": 0.5}, True),
-        ("evaluation", {"people": "train"}, True),
-        ("environment", {"num_users": 7, "group_size": 7}, False),
-        # where the world has no encoder of its own, it reads with the agent's
-        ("encoder", {"name": "random"}, True),
-        ("agent", {"name": "ppo"}, False),
-    ],
-)
-def test_a_run_with_settings_of_another_contest_is_not_compared_with_others(trained, section, value, kept_alone):
-    config = trained / "0" / "config.yaml"
-    config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | {section: value}))
-    assert ("0" in plan_cleaning(trained).best) is kept_alone
-
-
-def test_the_encoder_of_the_agent_alone_makes_no_other_contest(trained):
-    for name in ("0", "1", "3"):
-        config = trained / name / "config.yaml"
-        own = {"world_encoder": {"name": "tfidf"}, "encoder": {"name": "id" if name == "0" else "random"}}
-        config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | own))
-    assert plan_cleaning(trained).best == ("1",)
-
-
-@pytest.mark.parametrize(
-    ("part", "kept_alone"), [("items", True), ("world_encoder", True), ("encoder", False), ("init", False), ("damaged", True)]
-)
-def test_a_run_on_other_data_is_not_compared_with_others(trained, part, kept_alone):
-    file = trained / "0" / "data.json"
-    entries = json.loads(file.read_text()) | {part: {"sha256": "0" * 64, "rows": None}}
-    file.write_text("{" if part == "damaged" else json.dumps(entries))
-    assert ("0" in plan_cleaning(trained).best) is kept_alone
-
-
-def test_a_run_that_somebody_reads_keeps_its_checkpoints(call, trained):
-    with RunFolder.open(trained / "3"):
-        done = call("clean", trained, "--yes", code=2)
-    assert "kept: 3: " in done.stdout
-    assert "the checkpoints of 1 of 2 runs could not be removed" in done.stderr
-    assert kept(trained) == ["1", "2", "3", "4"]
-
-
-def test_checkpoints_behind_a_link_stay(trained, tmp_path_factory):
-    elsewhere = tmp_path_factory.mktemp("elsewhere") / "checkpoints"
-    shutil.move(trained / "3" / "checkpoints", elsewhere)
-    (trained / "3" / "checkpoints").symlink_to(elsewhere)
-    plan = plan_cleaning(trained)
-    assert "elsewhere" in plan.left["3"]
-    assert [removal.run for removal in plan.removals] == ["0"]
-    assert State.STOPPED in plan.left.values()

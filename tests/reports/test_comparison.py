@@ -126,6 +126,15 @@ def test_several_policies_with_the_settings_that_were_named_are_refused(add_run,
         sweep_markdown(tmp_path, against="trained")
 
 
+def test_a_setting_whose_value_has_commas_can_be_named(add_run, make_run, tmp_path):
+    values = np.linspace(0, 1, P)
+    for number, reward in enumerate(("[click,diversity]", "[click]")):
+        folder = add_run(str(number), 0, "dqn", trained=values * (number + 1))
+        (folder / "overrides.yaml").write_text(json.dumps([f"reward={reward}", f"agent={number}", "seed=0"]))
+    for against in ("reward=[click,diversity]", "agent=0, reward=[click,diversity]", "reward=[click,diversity],agent=0"):
+        assert compared(tmp_path, against=against)[0] == "ndcg@10: difference to reward=[click,diversity], agent=0"
+
+
 def test_runs_of_other_people_or_without_a_record_are_not_compared(add_run, tmp_path):
     values = np.linspace(0.1, 1, P)
     add_run("0", 0, "a", trained=values, popular=values**2)

@@ -39,3 +39,21 @@ def test_a_missing_or_damaged_file_is_none(tmp_path, content):
     if content is not None:
         (tmp_path / "people.npz").write_bytes(content)
     assert read_people(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("ids", "own"),
+    [([3, 8, 9], {}), ([3, 3], {}), ([0.5, 1.5], {}), ([[3, 8]], {}), ([3, 8], {"policies": np.array([1])})],
+    ids=["one too many", "twice", "fractions", "a table", "others"],
+)
+def test_sums_that_are_not_those_of_the_people_are_damaged(tmp_path, caplog, ids, own):
+    write_people(tmp_path, np.array(ids), {"policies": {"trained": SUMS}}, own)
+    assert read_people(tmp_path) is None
+    assert "cannot be read (" in caplog.text
+
+
+def test_nobody_is_told_to_load_objects(tmp_path, caplog):
+    (tmp_path / "people.npz").write_bytes(b"no archive at all")
+    assert read_people(tmp_path) is None
+    assert "it is no archive of arrays" in caplog.text
+    assert "pickle" not in caplog.text

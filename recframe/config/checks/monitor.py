@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from recframe.components import Component
-from recframe.metric_names import CLICK_SIGNAL, CLICKS, ITEMS, METRICS, QUESTIONS, TEXTS, measured_metrics
+from recframe.metric_names import CLICK_SIGNAL, CLICKS, ITEMS, METRICS, QUESTIONS, TEXTS, better_direction, measured_metrics
 from recframe.plugin_loader import suggestion
 
 NEEDS = {
@@ -27,6 +27,16 @@ def monitor_problems(values: Mapping[str, Any], chosen: Mapping[str, Component])
     if monitor in measured_metrics((), reward_terms):
         return []
     return unmeasured(monitor, available(values, chosen), reward_terms)
+
+
+def direction_problems(values: Mapping[str, Any]) -> list[str]:
+    """The problem of a new run that would keep the weights with the largest value of a metric whose smaller values are better."""
+    problems = []
+    for section, stage in (("trainer", "simulated"), ("logged", "logged")):
+        monitor, mode = values[section]["monitor"], values[section]["monitor_mode"]
+        if stage in values["stages"] and mode == "max" and isinstance(monitor, str) and better_direction(monitor) == "min":
+            problems.append(f"{section}.monitor={monitor}: lower is better; set {section}.monitor_mode=min, or the worst weights are kept")
+    return problems
 
 
 def unmeasured(monitor: str, available: Collection[str], reward_terms: Iterable[str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from recframe.config.app import Composed
 from recframe.config.checks.init import init_problems
 from recframe.config.checks.memory import memory_problems
+from recframe.config.checks.monitor import direction_problems
 from recframe.config.checks.sections import check_fields
 from recframe.config.checks.stages import SIMULATED
 from recframe.config.schema.run import AuxiliaryConfig, EvaluationConfig, TrainerConfig
@@ -19,8 +20,10 @@ MOST_OVERSHOOT = 10
 
 
 def start_rules(composed: Composed) -> list[str]:
-    """What a run needs to be trained on this machine. A run of a larger machine, or one whose `init` is gone, may be evaluated here."""
-    return init_problems(composed) + memory_problems(composed.values, composed.components)
+    """What a run needs to be trained on this machine. A run of a larger machine, or one whose `init` is gone, may be evaluated here, and
+    so may one that has kept the worst weights.
+    """
+    return init_problems(composed) + memory_problems(composed.values, composed.components) + direction_problems(composed.values)
 
 
 def size_problems(values: Mapping[str, Any]) -> list[str]:

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from recframe.tracking.counter import BATCHES, ENV_STEPS
 from recframe.tracking.folder import METRICS_NAME
 
 EVALUATED = "eval/"
-SPEED = "_per_second"
+SPEEDS = tuple(f"train/{unit}_per_second" for unit in (ENV_STEPS, BATCHES))
 POINTS = 60
 """A curve is thinned to this many points: a page has room for no more."""
 LARGEST_FILE = 64 * 2**20
@@ -58,7 +59,8 @@ def _curve(lines: Iterable[list[str]]) -> Curve | None:
         return None
     curve = Curve(header[0])
     evaluated = {place: name.removeprefix(EVALUATED) for place, name in enumerate(header) if name.startswith(EVALUATED)}
-    speeds = [place for place, name in enumerate(header) if name == f"train/{header[0]}{SPEED}"]
+    # a run of two stages counts steps of both kinds, each at its own speed
+    speeds = [place for place, name in enumerate(header) if name in SPEEDS]
     step_before, seconds = 0, 0.0
     for row in rows:
         # the last line of a run that goes on, or was killed, may be incomplete

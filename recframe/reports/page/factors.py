@@ -49,14 +49,18 @@ def factor(key: str, levels: Sequence[str | None], results: np.ndarray) -> Facto
 
 
 def grouped(levels: Sequence[str | None]) -> list[str]:
-    """The levels as the page shows them: many different numbers become ranges."""
+    """The levels as the page shows them: many different numbers become ranges, beside "-" where runs lack the setting."""
     numbers = [as_number(level) for level in levels]
     known = [number for number in numbers if number is not None]
-    if len(known) < len(levels) or len(set(known)) <= MOST_LEVELS:
+    if len(known) < sum(level is not None for level in levels) or len(set(known)) <= MOST_LEVELS:
         return ["-" if level is None else level for level in levels]
     edges = np.quantile(known, np.linspace(0, 1, BINS + 1))
-    places = np.clip(np.searchsorted(edges, known, side="right") - 1, 0, BINS - 1)
-    return [f"{edges[place]:.3g} to {edges[place + 1]:.3g}" for place in places]
+
+    def of(number: float) -> str:
+        place = int(np.clip(np.searchsorted(edges, number, side="right") - 1, 0, BINS - 1))
+        return f"{edges[place]:.3g} to {edges[place + 1]:.3g}"
+
+    return ["-" if number is None else of(number) for number in numbers]
 
 
 def as_number(text: str | None) -> float | None:
@@ -109,13 +113,13 @@ def positions(levels: Sequence[str | None]) -> list[float | None]:
     return [order[level or "-"] / max(len(order) - 1, 1) if len(order) > 1 else 0.5 for level in levels]
 
 
-def pareto(points: Mapping[str, tuple[float, float]], low_is_better: bool) -> list[str]:
-    """The names of those points (x, y) that no other beats in both, by x; y is better if it is higher."""
-    sign = -1.0 if low_is_better else 1.0
+def pareto(points: Mapping[str, tuple[float, float]], signs: tuple[float, float]) -> list[str]:
+    """The names of those points (x, y) that no other beats in both, by x. Multiplied by the `signs`, 1 or -1, higher values are better."""
+    sign, sign_y = signs
     front: list[str] = []
     best = -math.inf
-    for name, (_, y) in sorted(points.items(), key=lambda item: (-sign * item[1][0], -item[1][1])):
-        if y > best:
+    for name, (_, y) in sorted(points.items(), key=lambda item: (-sign * item[1][0], -sign_y * item[1][1])):
+        if sign_y * y > best:
             front.append(name)
-            best = y
+            best = sign_y * y
     return front[::-1] if sign > 0 else front

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recframe.metric_names import has_heading, heading
+from recframe.reports.directions import LOWER, Directions
 from recframe.reports.page.charts.chart import HIDDEN, METRIC, Chart, Row, Style
 from recframe.reports.page.html import html_text, paragraph
 
@@ -24,13 +25,14 @@ MARKS = {
 class Figures:
     """The charts of a page, numbered as they are added; their data and specifications are in the page once, at its end."""
 
-    def __init__(self, drawn: Mapping[str, Style]) -> None:
+    def __init__(self, drawn: Mapping[str, Style], directions: Directions | None = None) -> None:
         self.drawn = drawn
+        self.directions = directions or Directions()
         self.charts: list[Chart] = []
 
     def with_styles(self, drawn: Mapping[str, Style]) -> Figures:
         """The same figures for a legend of something else, such as reward terms."""
-        other = Figures(drawn)
+        other = Figures(drawn, self.directions)
         other.charts = self.charts
         return other
 
@@ -58,8 +60,11 @@ class Figures:
 
     def choice(self, metrics: Sequence[str], label: str) -> str:
         """A list to choose the metric of a group's charts from."""
-        options = "".join(f'<option value="{html_text(metric)}">{html_text(metric_in_words(metric))}</option>' for metric in metrics)
+        options = "".join(f'<option value="{html_text(metric)}">{html_text(self._called(metric))}</option>' for metric in metrics)
         return f'<label>{html_text(label)} <select data-signal="{METRIC}">{options}</select></label>'
+
+    def _called(self, metric: str) -> str:
+        return metric_in_words(metric) + (f" ({LOWER})" if metric in self.directions.low else "")
 
     def legend(self, names: Sequence[str]) -> str:
         """A button for each policy, which hides and shows it in the charts of the group."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from recframe.metric_names import metric_at, shown_k
+from recframe.reports.directions import Directions, directions_of
 from recframe.reports.frame import frame_of, last_of_each_seed, metrics_of_frame, num_items, settings_of_frame, shown_in_reports
 from recframe.reports.page.curves import Curve, read_curve
 from recframe.reports.page.names import TRAINED, chosen_groups, own_settings, policy_name, setting_name, short_keys
@@ -27,9 +28,9 @@ class Material:
 
     keys_of_frame: the settings in which finished runs differ.   frame: the rows of those that count (see `runs`).   keys: the settings in
     which any runs differ, with their short names.   groups: those of them that are config groups.
-    metrics: those that reports show.   primary: the one that orders policies; None if nothing has been measured.   policies: from the best
-    to the worst.   drawn: the names of those that charts draw.   curves: those of drawn trained policies, and of runs that go on.
-    names: what the policy of each run is called, by its folder.
+    metrics: those that reports show.   directions: of these and of the curves'.   primary: the one that orders policies; None if nothing
+    has been measured.   policies: from the best to the worst.   drawn: the names of those that charts draw.
+    curves: those of drawn trained policies, and of runs that go on.   names: what the policy of each run is called, by its folder.
     """
 
     sweep: Sweep
@@ -39,6 +40,7 @@ class Material:
     keys: dict[str, str]
     groups: set[str]
     metrics: list[str]
+    directions: Directions
     primary: str | None
     policies: list[ComparedPolicy]
     drawn: list[str]
@@ -74,8 +76,10 @@ def material_of(sweep: Sweep) -> Material:
     primary = _primary(metrics, sweep.runs)
     people = PeopleOfRuns(sweep.runs)
     policies = policies_of(frame, keys, metrics, short, groups, people)
+    directions = directions_of(metrics_of_frame(frame), sweep.runs)
     if primary is not None:
-        policies.sort(key=lambda policy: -math.inf if math.isnan(policy.center(primary)) else policy.center(primary), reverse=True)
+        sign = directions.sign(primary)
+        policies.sort(key=lambda policy: math.inf if math.isnan(policy.center(primary)) else -sign * policy.center(primary))
     names = {str(run.folder): policy_name(TRAINED, setting_name(own_settings(run, all_keys), short, groups)) for run in found}
     best = [policy.name for policy in policies if policy.is_trained][:DRAWN]
     going_on = [names[str(run.folder)] for run in sweep.unfinished]
@@ -94,7 +98,10 @@ def material_of(sweep: Sweep) -> Material:
         if name in best and not left_out and (curve := read_curve(run.folder)) is not None:
             curves.setdefault(name, []).append(curve)
     ordered = {name: curves[name] for name in best if name in curves}
-    return Material(sweep, tuple(keys), people, frame, short, groups, metrics, primary, policies, best + references, ordered, names)
+    drawn = best + references
+    evaluated = [metric for own in ordered.values() for curve in own for metric in curve.evaluated]
+    directions = directions_of([*metrics_of_frame(frame), *evaluated], sweep.runs)
+    return Material(sweep, tuple(keys), people, frame, short, groups, metrics, directions, primary, policies, drawn, ordered, names)
 
 
 def _primary(metrics: Sequence[str], runs: Sequence[SweepRun]) -> str | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from recframe import __version__
 from recframe.reports.caveats import counted_caveats, noted
+from recframe.reports.comparison import ORACLE
 from recframe.reports.page.figures import Figures
 from recframe.reports.page.html import html_text, json_element, paragraph
 from recframe.reports.page.material import Material, material_of
@@ -91,7 +92,7 @@ def runs_page(sweep: Sweep, reload: int | None = None, made: datetime | None = N
     reload: after how many seconds it loads itself again, for one that is written again and again; None: never.     made: when.
     """
     material = material_of(sweep)
-    figures = Figures(drawn_styles(material))
+    figures = Figures(drawn_styles(material), material.directions)
     sections = [
         varied_section(material),
         results_section(material, figures),
@@ -136,9 +137,12 @@ def _summary(material: Material) -> str:
     if total == 1 and material.sweep.runs:
         lines.insert(0, paragraph(str(material.sweep.runs[0].result.get("name") or ""), ""))
     elif material.primary is not None and len(material.trained) > 1:
-        reference = next((policy.name for policy in material.policies if not policy.is_trained), None)
-        beside = "" if reference is None else f" The best reference: {reference}."
-        lines.append(paragraph(f"The best trained policy by {material.primary}: {material.trained[0].name}.{beside}", ""))
+        # the comparison has the same: no policy without the truth can be as good as the oracle
+        reference = next((policy.name for policy in material.policies if not policy.is_trained and policy.policy != ORACLE), None)
+        beside = "" if reference is None else f" The best reference, apart from the oracle: {reference}."
+        lines.append(
+            paragraph(f"The best trained policy by {material.directions.named(material.primary)}: {material.trained[0].name}.{beside}", "")
+        )
     if (left_out := len(caveats) - MAX_CAVEATS) > 0:
         caveats[MAX_CAVEATS:] = [f"and {left_out} more, which recframe report prints"]
     return "\n".join([*lines, *(paragraph(caveat, "caveat") for caveat in caveats)])

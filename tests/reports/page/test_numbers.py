@@ -19,6 +19,9 @@ env_steps,train/env_steps_per_second,eval/return
 """
 
 
+SIGNS = st.sampled_from((1.0, -1.0))
+
+
 @pytest.fixture
 def curve(tmp_path):
     def read(text):
@@ -43,6 +46,14 @@ def test_an_incomplete_last_line_is_left_out(curve):
 
 def test_a_log_counts_batches(curve):
     assert curve("batches,train/batches_per_second,eval/ndcg@10\n5,10.0,\n5,,0.5\n").counter == "batches"
+
+
+def test_a_run_of_two_stages_has_the_time_of_both(curve):
+    found = curve(
+        "steps,env_steps,train/batches_per_second,train/env_steps_per_second,eval/ndcg@10,eval/return\n"
+        "10,0,5.0,,,\n10,0,,,0.5,\n110,100,,50.0,,\n110,100,,,,2.0\n"
+    )
+    assert [found.time_at(step) for step in (10, 110)] == [2.0, 4.0]
 
 
 def test_a_band_is_from_the_lowest_to_the_highest_run(curve):
@@ -81,6 +92,8 @@ def test_many_numbers_are_put_into_ranges_and_few_are_not():
     ranges = grouped([str(number) for number in range(100)])
     assert len(set(ranges)) == 4
     assert ranges[0] == "0 to 24.8"
+    # as in a search, where a setting of one agent is none of another's
+    assert grouped([None, *map(str, range(100))]) == ["-", *ranges]
 
 
 def test_numbers_are_placed_by_their_value_and_rates_by_their_logarithm():
@@ -90,13 +103,13 @@ def test_numbers_are_placed_by_their_value_and_rates_by_their_logarithm():
     assert positions(["0.5", None]) == [0.5, None]
 
 
-@given(st.dictionaries(st.text(), st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=6), st.booleans())
-def test_nothing_beats_a_point_of_the_front_and_something_beats_every_other(points, low_is_better):
+@given(st.dictionaries(st.text(), st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=6), st.tuples(SIGNS, SIGNS))
+def test_nothing_beats_a_point_of_the_front_and_something_beats_every_other(points, signs):
     def beats(one, other):
-        better = (one[0] <= other[0] if low_is_better else one[0] >= other[0]) and one[1] >= other[1]
-        return better and one != other
+        return one != other and all(sign * mine >= sign * its for sign, mine, its in zip(signs, one, other, strict=True))
 
-    front = pareto({name: (float(x), float(y)) for name, (x, y) in points.items()}, low_is_better)
+    front = pareto({name: (float(x), float(y)) for name, (x, y) in points.items()}, signs)
+    assert [points[name][0] for name in front] == sorted(points[name][0] for name in front), "a line along x"
     for name, point in points.items():
         beaten = any(beats(other, point) for other in points.values())
         assert not (beaten and name in front)

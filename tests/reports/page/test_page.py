@@ -76,7 +76,7 @@ def test_policies_are_called_by_what_was_chosen_and_the_best_comes_first(page):
     text = Elements(page).text
     for name in ("dqn, tfidf", "dqn, id", "ppo, tfidf", "ppo, id"):
         assert name in text
-    assert re.search(r"The best trained policy by return: ppo, (id|tfidf)\. The best reference: oracle", text)
+    assert re.search(r"The best trained policy by return: ppo, (id|tfidf)\. The best reference, apart from the oracle: popular", text)
 
 
 def test_each_run_has_the_command_that_repeats_it(page):
@@ -205,6 +205,24 @@ def test_the_page_is_in_the_folder_of_the_runs(make_run, tmp_path, monkeypatch):
     assert write_page(["a", "b"]).resolve() == tmp_path / "report.html"
     assert write_page("a", tmp_path / "other.html").name == "other.html"
     assert len(list(tmp_path.rglob("*.html"))) == 3
+
+
+def test_what_runs_have_learned_from_is_counted_in_the_steps_that_they_took(make_run, tmp_path):
+    folder = make_run("0", 0, 1.0, batches=300)
+    assert "1,000 env steps and 300 batches of a log in 2 s" in Elements(runs_page(find_runs(tmp_path))).text
+    result = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps(result | {"env_steps": 0}))
+    assert "together: 300 batches of a log in 2 s" in Elements(runs_page(find_runs(tmp_path))).text
+
+
+def test_rankings_are_drawn_against_their_coverage_too(make_run, tmp_path):
+    def statistics(mean):
+        return {name: {"mean": mean, "low": 0.0, "high": 1.0, "n": 9} for name in ("ndcg@10", "coverage@10", "gini@10")}
+
+    for seed, mean in enumerate((0.2, 0.3)):
+        make_run(str(seed), seed, mean, policies={"trained": statistics(mean), "popular": statistics(0.1)})
+    page = runs_page(find_runs(tmp_path))
+    assert re.search(r'against <select[^>]*><option value="coverage@10">.*?<option value="gini@10">Gini@10 \(lower is better\)', page)
 
 
 def test_notes_are_counted_and_what_does_not_fit_is_said(make_run, tmp_path):

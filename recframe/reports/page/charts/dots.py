@@ -133,8 +133,11 @@ def pairs_spec(names: Sequence[str], description: str, metric: str) -> Spec:
     return top({"height": 26 * len(names), "encoding": encoding, "layer": layers}, description, metric)
 
 
-def parallel_spec(axes: Sequence[str], colour_title: str, description: str) -> Spec:
-    """A line for each run through its value of each setting (rows of the kind "run"), with the values beside the axes (kind "label")."""
+def parallel_spec(axes: Sequence[str], colour_title: str, description: str, low_is_better: bool = False) -> Spec:
+    """A line for each run through its value of each setting (rows of the kind "run"), with the values beside the axes (kind "label").
+
+    low_is_better: whether low results have the bright end of the colours.
+    """
     position = {
         "x": {"field": "axis", "type": "nominal", "sort": list(axes), "title": None, "scale": {"padding": 0.1}, "axis": {"labelAngle": 0}},
         "y": {"field": "position", "type": "quantitative", "axis": None, "scale": {"domain": [-0.04, 1.04]}},
@@ -151,7 +154,7 @@ def parallel_spec(axes: Sequence[str], colour_title: str, description: str) -> S
                 "color": {
                     "field": "result",
                     "type": "quantitative",
-                    "scale": {"scheme": {"name": "cividis", "extent": [0.3, 1]}},
+                    "scale": {"scheme": {"name": "cividis", "extent": [0.3, 1]}, "reverse": low_is_better},
                     "legend": {"orient": "bottom", "title": colour_title, "gradientLength": 160, "tickCount": 4},
                 },
                 "strokeWidth": thick,

@@ -7,16 +7,16 @@ import math
 import numpy as np
 
 from recframe.evaluation.comparisons import probability_of_improvement
+from recframe.metric_names import base_name
 from recframe.reports.cells import interval_cell, number
+from recframe.reports.directions import SECONDS
 from recframe.reports.page.charts.chart import Chart, Row, Style, plain_number
 from recframe.reports.page.charts.dots import dots_spec, pairs_spec, scatter_spec
 from recframe.reports.page.factors import pareto
 from recframe.reports.page.material import Material
 from recframe.reports.page.policies import ComparedPolicy
 
-LOW_IS_BETTER = ("gini", "seconds")
 AGAINST = ("coverage", "diversity", "novelty", "gini", "click_rate", "length")
-SECONDS = "seconds of the run"
 
 
 def leaderboard_chart(material: Material) -> Chart:
@@ -55,23 +55,27 @@ def pairwise(material: Material) -> Chart | None:
     if len(trained) < 2 or max(len(policy.seeds) for policy in trained) < 2:
         return None
     rows: list[Row] = []
+    directions = material.directions
     for metric in material.metrics:
+        sign = directions.sign(metric)
         for ours in drawn:
             for theirs in drawn:
                 one, other = ours.means.get(metric, {}), theirs.means.get(metric, {})
                 fair = np.equal.outer(*([material.people.group(folder) for folder in runs] for runs in (one, other)))
                 if ours is theirs or not fair.any():
                     continue
-                probability = probability_of_improvement(np.array([*one.values()]), np.array([*other.values()]), fair)
-                shown = f"{probability:.2f}".replace("0.", ".").replace("1.00", "1").replace(".00", "0")
+                probability = probability_of_improvement(sign * np.array([*one.values()]), sign * np.array([*other.values()]), fair)
+                # what is rounded is not certain
+                certain = probability in (0.0, 1.0)
+                shown = f"{probability:.0f}" if certain else f"{min(max(probability, 0.01), 0.99):.2f}".removeprefix("0")
                 count = int(fair.sum())
                 cell = {"ours": ours.name, "theirs": theirs.name, "policy": ours.name, "metric": metric}
                 rows.append(cell | {"probability": plain_number(probability), "shown": shown, "count": count})
     if not rows:
         return None
     note = (
-        "How often a run of the policy on the left is better (higher) than a run of the policy above, over all pairs of runs on the same "
-        "people; ties count half. .5: neither is better. Blue: the left one, orange: the one above."
+        "How often a run of the policy on the left is better than a run of the policy above, over all pairs of runs on the same people; "
+        "ties count half. .5: neither is better. Blue: the left one, orange: the one above."
     )
     description = "The probability that one policy is better than another"
     spec = pairs_spec([policy.name for policy in drawn], description, str(material.primary))
@@ -81,11 +85,14 @@ def pairwise(material: Material) -> Chart | None:
 def tradeoffs(material: Material, drawn: dict[str, Style]) -> Chart | None:
     """The primary metric against coverage, diversity and others, and against the run's time."""
     primary = material.primary
-    others = [metric for metric in AGAINST if metric in material.metrics and metric != primary]
+    # those of rankings have a number of places
+    shown = sorted((metric for metric in material.metrics if base_name(metric) in AGAINST), key=lambda one: AGAINST.index(base_name(one)))
+    others = [metric for metric in shown if metric != primary]
     seconds = {str(run.folder): float(run.result["seconds"]) for run in material.runs}
     if primary is None or not material.policies:
         return None
     rows: list[Row] = []
+    directions = material.directions
     for metric in (*others, SECONDS):
         points: dict[str, tuple[float, float]] = {}
         for policy in material.policies:
@@ -97,7 +104,8 @@ def tradeoffs(material: Material, drawn: dict[str, Style]) -> Chart | None:
             runs = [(x[folder], y[folder]) for folder in both]
             points[policy.name] = (sum(one for one, _ in runs) / len(runs), sum(two for _, two in runs) / len(runs))
             rows += [_point(policy, metric, f"seed {policy.seeds[folder]}", x[folder], y[folder]) for folder in both if len(both) > 1]
-        front = set(pareto({name: points[name] for name in points if _is_trained(name, material)}, metric in LOW_IS_BETTER))
+        signs = directions.sign(metric), directions.sign(primary)
+        front = set(pareto({name: points[name] for name in points if _is_trained(name, material)}, signs))
         for policy in material.policies:
             if policy.name in points:
                 rows.append(_point(policy, metric, None, *points[policy.name], policy.name in front))
@@ -108,7 +116,7 @@ def tradeoffs(material: Material, drawn: dict[str, Style]) -> Chart | None:
     first = next(iter(others), SECONDS)
     with_runs = any(row["run"] is not None for row in rows)
     spec = scatter_spec(drawn, primary, "Results against what they cost", first, with_runs)
-    return Chart(f"{primary} and what it costs", note, rows, spec)
+    return Chart(f"{directions.named(primary)} and what it costs", note, rows, spec)
 
 
 def _is_trained(name: str, material: Material) -> bool:

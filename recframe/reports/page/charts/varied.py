@@ -76,7 +76,8 @@ def parallel(material: Material) -> Chart | None:
     """All trained runs on parallel axes, one for each setting and one for the primary metric."""
     primary, several = material.primary, {key: {run.settings.get(key) for run in material.runs} for key in material.keys}
     keys = [key for key, values in several.items() if len(values) > 1][:MOST_FACTORS]
-    measured = [(run, values[primary]) for run, values in _measured(material) if primary in values][:MOST_RUNS] if primary else []
+    found = [(run, values[primary]) for run, values in _measured(material) if primary in values] if primary else []
+    measured = found[:MOST_RUNS]
     if primary is None or len(keys) < 2 or len(measured) < 3:
         return None
     rows: list[Row] = []
@@ -96,8 +97,11 @@ def parallel(material: Material) -> Chart | None:
             text = number(float(level)) if axis == primary else level
             label = {"run": None, "policy": "", "kind": "label", "axis": axis, "position": plain_number(place)}
             rows.append(label | {"result": None, "shown": text if len(text) <= 18 else f"{text[:17]}…"})
-    note = "A line is a trained run. Point at one to see which it is."
-    spec = parallel_spec(axes, primary, "The settings and the result of each run")
+    note = "A line is a trained run; the brighter, the better. Point at one to see which it is."
+    if len(found) > MOST_RUNS:
+        note += f" These are the first {MOST_RUNS} of {len(found)} runs."
+    directions = material.directions
+    spec = parallel_spec(axes, directions.named(primary), "The settings and the result of each run", primary in directions.low)
     return Chart("All runs", note, rows, spec, least_width=110 * len(axes))
 
 

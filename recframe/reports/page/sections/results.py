@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from recframe.evaluation.html_tables import results_html
+from recframe.metric_names import REWARD
 from recframe.reports.cells import interval_cell, number
 from recframe.reports.comparison import comparison_table
 from recframe.reports.frame import num_items
@@ -16,9 +17,8 @@ from recframe.reports.page.charts.varied import factor_charts, parallel
 from recframe.reports.page.figures import Figures
 from recframe.reports.page.html import folded, html_table, html_text, paragraph, section
 from recframe.reports.page.material import Material
-from recframe.reports.runs import SweepError
+from recframe.reports.runs import SweepError, SweepRun
 
-REWARD = "reward/"
 SHOWN_ROWS = 40
 HIERARCHICAL = (
     "IQM: interquartile mean over seeds. In brackets its 95 % interval, by a bootstrap over seeds and people (of one seed: over people "
@@ -31,9 +31,11 @@ def results_section(material: Material, figures: Figures) -> str:
     if not material.policies:
         return ""
     chart = figures.group([figures.figure(leaderboard_chart(material), wide=True)], material.metrics)
+    told = material.directions.told(material.metrics)
+    directions = paragraph(f"{told[0].upper()}{told[1:]}." if told else "")
     if len(material.runs) == 1:
         (run,) = material.runs
-        return section("results", "Results", f'<div class="wide" tabindex="0">{results_html(run.result)}</div>', chart)
+        return section("results", "Results", f'<div class="wide" tabindex="0">{results_html(run.result)}</div>', directions, chart)
     columns = ["policy", "seeds", *material.metrics]
     rows: list[tuple[bool, list[str]]] = []
     rest: list[tuple[bool, list[str]]] = []
@@ -47,7 +49,7 @@ def results_section(material: Material, figures: Figures) -> str:
     content = _table(columns, rows)
     if rest:
         content += folded(f"{len(rest)} more: references under other settings, and further policies", _table(columns, rest))
-    return section("results", "Results", paragraph(HIERARCHICAL), chart, content, _cut(material))
+    return section("results", "Results", paragraph(HIERARCHICAL), directions, chart, content, _cut(material))
 
 
 def _table(columns: Sequence[str], rows: Sequence[tuple[bool, Sequence[str]]]) -> str:
@@ -70,7 +72,7 @@ def comparison_section(material: Material, figures: Figures) -> str:
         return ""
     count = num_items([run.result for run in material.runs])
     try:
-        compared = comparison_table(material.frame, list(material.keys_of_frame), None, None, count, material.people)
+        compared = comparison_table(material.frame, list(material.keys_of_frame), None, None, count, material.people, material.directions)
     except SweepError:
         compared = None
     content = ""
@@ -154,11 +156,16 @@ def cost_section(material: Material, figures: Figures) -> str:
     chart = throughput(material)
     metrics = list(dict.fromkeys(str(row["metric"]) for row in chart.rows)) if chart is not None else []
     seconds = sum(float(run.result["seconds"]) for run in material.sweep.runs)
-    steps = sum(int(run.result["env_steps"]) for run in material.sweep.runs)
-    total = (
-        f"All finished runs together: {steps:,} env steps in {_duration(seconds)}, added up over the runs." if material.sweep.runs else ""
-    )
+    counts = {"env steps": sum(int(run.result["env_steps"]) for run in material.sweep.runs)}
+    counts["batches of a log"] = sum(_batches(run) for run in material.sweep.runs)
+    steps = " and ".join(f"{count:,} {unit}" for unit, count in counts.items() if count) or "no training"
+    total = f"All finished runs together: {steps} in {_duration(seconds)}, added up over the runs." if material.sweep.runs else ""
     return section("cost", "Throughput and cost", figures.group([figures.figure(chart, wide=True)], metrics), paragraph(total))
+
+
+def _batches(run: SweepRun) -> int:
+    count = run.result.get("batches", 0)
+    return count if isinstance(count, int) else 0
 
 
 def _duration(seconds: float) -> str:

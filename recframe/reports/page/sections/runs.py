@@ -21,6 +21,7 @@ from recframe.tracking.machine_record import recorded_threads
 SAMPLED_POLICIES = 3
 SAMPLE_LINES = 60
 OPEN_RUNS = 12
+SHOWN_VALUES = 30
 SAMPLES_HEADING = "## What the trained policy recommends"
 SHOWN_SLATE = re.compile(r"^- user (?P<user>.*?)(?:, turn (?P<turn>\d+))?, after (?P<before>.*?): \*\*(?P<shown>.*)\*\*(?P<rest>.*)$")
 
@@ -31,7 +32,8 @@ def varied_section(material: Material) -> str:
     rows = []
     for key in material.keys:
         counts = Counter(value_of(run, key) or "-" for run in found)
-        values = ", ".join(f"{value} ({count})" for value, count in counts.most_common(30))
+        values = ", ".join(f"{value} ({count})" for value, count in counts.most_common(SHOWN_VALUES))
+        values += f", and {len(counts) - SHOWN_VALUES} more values" if len(counts) > SHOWN_VALUES else ""
         rows.append([f"<code>{html_text(key)}</code>", html_text(values, 1500)])
     seeds = sorted({run.result["seed"] for run in material.sweep.runs})
     if len(seeds) > 1:
