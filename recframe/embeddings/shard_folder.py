@@ -1,6 +1,6 @@
 """The cached vectors of one encoder: a folder of shards, an index of their keys, and a lock for writers.
 
-Where the folder cannot be written, its shards are read, and what is encoded stays in memory.
+Where the folder cannot be written, its shards are read, and what is encoded stays in the memory of the process.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -39,6 +40,10 @@ NOWHERE = -1
 
 WAY_OUT = "set it to a folder that you may write to and that has space"
 
+MOST_BYTES = 2**30
+"""Vectors that could not be written stay in the process up to this size, for its next jobs; the oldest go first."""
+
+_unwritten: deque[tuple[Path, ShardInMemory]] = deque()
 _told: set[Path] = set()
 """The stores of which this process has said that they cannot be written."""
 
@@ -47,7 +52,8 @@ class ShardFolder:
     """The shards of the encoder with this fingerprint, in a folder of its own under `parent`.
 
     Reading takes no lock, because shards appear complete and never change. A damaged shard is removed with a warning; its keys are then
-    missing. What cannot be written is kept in memory by this object, and a warning says so once a process.
+    missing. What cannot be written is kept in memory, by this object and up to `MOST_BYTES` for later ones of the same folder; a warning
+    says so once a process.
     """
 
     def __init__(self, parent: Path, fingerprint: str) -> None:
@@ -55,7 +61,7 @@ class ShardFolder:
         self.path = parent / hashlib.sha256(f"{FORMAT}\0{fingerprint}".encode()).hexdigest()[:32]
         self._shards: dict[Path, Shard] = {}
         self._unreadable: set[Path] = set()
-        self._unwritten: list[ShardInMemory] = []
+        self._unwritten = [shard for path, shard in _unwritten if path == self.path]
         self._index()
 
     @property
@@ -174,7 +180,11 @@ class ShardFolder:
             if (cause := system_error(error)) is None:
                 raise
             self._tell(cause)
-            self._unwritten.append(ShardInMemory(keys, torch.from_numpy(vectors), lengths))
+            shard = ShardInMemory(keys, torch.from_numpy(vectors), lengths)
+            self._unwritten.append(shard)
+            _unwritten.append((self.path, shard))
+            while sum(kept.vectors.nbytes for _, kept in _unwritten) > MOST_BYTES:
+                _unwritten.popleft()
             self._index()
 
     def _opened(self) -> list[Shard | ShardInMemory]:

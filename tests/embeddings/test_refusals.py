@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections import deque
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ TEXTS = ["one", "two", "three"]
 
 
 @pytest.fixture(autouse=True)
-def nothing_told(monkeypatch):
-    """What a process says once is said in each test."""
+def another_process(monkeypatch):
+    """What a process says once is said in each test, and none has the vectors of another."""
     monkeypatch.setattr(shard_folder, "_told", set())
+    monkeypatch.setattr(shard_folder, "_unwritten", deque())
 
 
 def warnings(caplog):
@@ -84,7 +86,7 @@ def test_on_a_full_disk_vectors_are_encoded_and_not_kept(encoder, full_disk, mon
 
 
 def test_vectors_of_a_read_only_store_are_read_and_others_are_encoded_and_not_kept(
-    folder, encoder, counting_encoder, make_read_only, caplog
+    folder, encoder, counting_encoder, make_read_only, caplog, monkeypatch
 ):
     EmbeddingStore(folder, encoder).vectors(TEXTS, "item")
     files = set(folder.rglob("*"))
@@ -96,7 +98,13 @@ def test_vectors_of_a_read_only_store_are_read_and_others_are_encoded_and_not_ke
         store = EmbeddingStore(folder, reader)
         assert np.array_equal(store.vectors(texts, "item").numpy(), reader.expected(texts))
         assert np.array_equal(store.vectors(texts, "item").numpy(), reader.expected(texts))
-    assert again.texts == ["four"]
+    # the next job of the process has them; what is too much for its memory is encoded again
+    third, fourth = counting_encoder(), counting_encoder()
+    assert np.array_equal(EmbeddingStore(folder, third).vectors(texts, "item").numpy(), third.expected(texts))
+    monkeypatch.setattr(shard_folder, "MOST_BYTES", 50)
+    EmbeddingStore(folder, counting_encoder("a third one")).vectors(texts, "item")
+    assert np.array_equal(EmbeddingStore(folder, fourth).vectors(texts, "item").numpy(), fourth.expected(texts))
+    assert (again.texts, third.texts, fourth.texts) == (["four"], [], ["four"])
     assert sorted(other.texts) == sorted({*texts})
     assert set(folder.rglob("*")) == files
     (warning,) = warnings(caplog)
