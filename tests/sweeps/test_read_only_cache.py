@@ -22,6 +22,8 @@ def test_a_sweep_with_a_read_only_cache_has_the_results_of_one_that_keeps_its_ve
         found[name] = [json.loads((tmp_path / f"sweep_{name}" / job / "result.json").read_text()) for job in "01"]
     for kept, unkept in zip(*found.values(), strict=True):
         assert [unkept[key] for key in ("objectives", "policies")] == [kept[key] for key in ("objectives", "policies")]
+    # a sweep ends with its page, whatever becomes of the cache
+    assert all("vegaEmbed" in (tmp_path / f"sweep_{name}" / "report.html").read_text() for name in found)
     assert list((tmp_path / "written").rglob("*.safetensors"))
     # once, and not for each job
     assert " ".join(told["read_only"].split()).count("embeddings.cache: text vectors cannot be written to") == 1
