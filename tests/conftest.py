@@ -86,6 +86,36 @@ def full_disk(tmp_path: Path):
     subprocess.run(["umount", folder], check=True)
 
 
+@pytest.fixture
+def make_read_only() -> Iterator[Callable[[Path], None]]:
+    """Makes a folder read-only until the test ends. Root ignores permissions, so that a file system is mounted for it."""
+    made: list[Path] = []
+    root = os.geteuid() == 0
+
+    def make(folder: Path) -> None:
+        if root:
+            mount = ["mount", "--bind", str(folder), str(folder)]
+            if shutil.which("mount") is None or subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+                pytest.skip("a folder could not be mounted read-only, which root needs")
+            subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+        else:
+            _set_modes(folder, ~0o222)
+        made.append(folder)
+
+    yield make
+    for folder in made:
+        if root:
+            # at once for others; files that are mapped into memory stay until this process lets go of them
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        else:
+            _set_modes(folder, -1, 0o200)
+
+
+def _set_modes(folder: Path, keep: int, add: int = 0) -> None:
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(path.stat().st_mode & keep | add)
+
+
 class PluginSite:
     """A folder that looks like site-packages, into which a test installs plugin distributions."""
 

@@ -13,8 +13,8 @@ from omegaconf import DictConfig
 from recframe.building.component import component_of, data_for_training, own_data, users_held_out
 from recframe.building.dataset import load_dataset
 from recframe.building.fingerprints import Check, accept_all, data_fingerprints
-from recframe.building.generated_data import generated_once
 from recframe.building.initial import InitialPolicy, initial_policy
+from recframe.building.kept_data import load_once
 from recframe.building.logs import RunLog, split_run_log
 from recframe.building.memory import require_memory
 from recframe.building.texts import mapped, reduced, with_text_vectors
@@ -49,7 +49,7 @@ def load(cfg: DictConfig, device: torch.device, check: Check = accept_all, to_tr
     `check` is called with the fingerprints of the data before its texts are encoded, and then of the encoders that read a model's folder.
 
     to_train: whether a run is to be trained on the data, for which the memory of the machine must suffice.
-    in_sweep: whether the process may run more jobs with the same dataset: what is generated is then kept for the next.
+    in_sweep: whether the process may run more jobs with the same dataset: the data is then kept for the next.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def load(cfg: DictConfig, device: torch.device, check: Check = accept_all, to_tr
         check(data_fingerprints(data))
         _require_init(initial, data, check)
         return Loaded(data, data)
-    data = generated_once(cfg.dataset) if in_sweep else load_dataset(cfg.dataset)
+    data = load_once(cfg.dataset) if in_sweep else load_dataset(cfg.dataset)
     log.info("%s: %s", cfg.dataset.name, _describe(data))
     check(data_fingerprints(data))
     _require_init(initial, data, check)

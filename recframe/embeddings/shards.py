@@ -6,6 +6,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -150,3 +151,15 @@ class Shard:
         if of_all != self._sha256:
             raise BadShardError("its vectors do not match their checksum")
         self._verified = True
+
+
+@dataclass(frozen=True)
+class ShardInMemory:
+    """Vectors that could not be written: `keys` `[n]`, `vectors` `[n, D]` float32, and `lengths` `[n, 2]` or None."""
+
+    keys: np.ndarray
+    vectors: Tensor
+    lengths: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.keys)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Mapping
@@ -74,13 +75,28 @@ class AnswerCache:
     def _opened(self) -> sqlite3.Connection:
         if self._database is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            database = sqlite3.connect(self.path, timeout=BUSY_SECONDS, check_same_thread=False)
-            # readers do not wait for a writer; a power cut may lose the last answers, never the file
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = NORMAL")
-            database.execute(TABLE)
-            self._database = database
+            try:
+                self._database = self._connected(str(self.path))
+                # readers do not wait for a writer; a power cut may lose the last answers, never the file
+                self._database.execute("PRAGMA journal_mode = WAL")
+                self._database.execute("PRAGMA synchronous = NORMAL")
+                self._database.execute(TABLE)
+            except sqlite3.OperationalError:
+                if not self._is_read_only():
+                    self._database = None
+                    raise
+                # as somebody has sent it: SQLite would make files beside it, to read it with others that write
+                self._database = self._connected(f"{self.path.absolute().as_uri()}?immutable=1")
         return self._database
+
+    def _connected(self, name: str) -> sqlite3.Connection:
+        return sqlite3.connect(name, timeout=BUSY_SECONDS, check_same_thread=False, uri=name.startswith("file:"))
+
+    def _is_read_only(self) -> bool:
+        """Whether there is a file that is complete, in a folder in which nobody here may write."""
+        log_of_writes = self.path.with_name(f"{NAME}-wal")
+        complete = self.path.is_file() and not (log_of_writes.is_file() and log_of_writes.stat().st_size)
+        return complete and not os.access(self.path.parent, os.W_OK)
 
     def _refused(self, error: Exception) -> ModelError:
         return ModelError(f"{self._where}: the file of answers {self.path} cannot be used: {error}; choose another folder, or replay=off")

@@ -69,6 +69,11 @@ def _simulated(parts: Parts, agent: Agent, environment: Environment, trainer: Tr
     if not isinstance(agent.experience_in("simulated"), NoExperience):
         collector = Collector(environment, parts.rewards, derived_seed(parts.cfg.seed, "environment"))
         stream = SimulatedStream.of(agent, collector, trainer.chunk_steps, derived_seed(parts.cfg.seed, "replay"))
+        if stream.chunk > trainer.env_steps:
+            log.warning(
+                "trainer.env_steps=%s: training ends after a whole chunk, and makes %s user-steps (trainer.chunk_steps=%d of %d users)",
+                *(f"{trainer.env_steps:,}", f"{stream.chunk:,}", trainer.chunk_steps, stream.chunk // trainer.chunk_steps),
+            )
     return Stage("simulated", trainer, stream, periodic_evaluation(parts, agent))
 
 

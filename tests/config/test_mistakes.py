@@ -1,5 +1,7 @@
 """Mistakes in the config of a run: all are found at once, each in a line with its remedy."""
 
+import os
+
 import pytest
 from omegaconf import OmegaConf
 
@@ -451,6 +453,14 @@ def test_a_folder_that_cannot_be_made_is_a_mistake(tmp_path, key):
     (problem,) = find_mistakes([f"{key}={file}/deep/er"])
     assert problem == f"{key}: '{file}/deep/er' cannot be a folder: '{file}' is a file"
     assert find_mistakes([f"{key}={tmp_path}/deep/er"]) == []
+
+
+def test_a_store_that_cannot_be_written_is_no_mistake_but_a_runs_folder_is(tmp_path, monkeypatch):
+    # root may write anywhere
+    monkeypatch.setattr(os, "access", lambda path, mode: mode & os.W_OK == 0)
+    assert find_mistakes([f"embeddings.cache={tmp_path}/cache"]) == []
+    (problem,) = find_mistakes([f"hydra.run.dir={tmp_path}/run"])
+    assert problem == f"hydra.run.dir: '{tmp_path}/run' cannot be written: '{tmp_path}' is not writable; choose a folder that is"
 
 
 def test_the_unresolved_part_of_a_folder_is_not_checked(tmp_path):

@@ -1,5 +1,8 @@
 """Secrets are written nowhere, and a model's code runs only if the command line of the person says so."""
 
+import itertools
+import sys
+
 import pytest
 from omegaconf import OmegaConf
 from typer.testing import CliRunner
@@ -93,6 +96,32 @@ def test_an_alias_bomb_in_a_runs_config_is_refused(foreign_run):
     done = CliRunner().invoke(app, ["evaluate", str(foreign_run)])
     assert done.exit_code == 2
     assert f"{foreign_run}/config.yaml: aliases (*name) repeat its values" in done.stderr
+
+
+def test_refusing_an_alias_bomb_takes_no_more_work_the_more_it_would_repeat(foreign_run):
+    def calls(depth):
+        """The calls of Python functions until the run is refused."""
+        names = [f"n{number}" for number in range(depth + 1)]
+        lines = [f"{b}: &{b} [{','.join([f'*{a}'] * 10)}]" for a, b in itertools.pairwise(names)]
+        (foreign_run / "config.yaml").write_text("n0: &n0 [1]\n" + "\n".join(lines) + "\n")
+        counted = 0
+
+        def count(frame, event, argument):
+            nonlocal counted
+            counted += event == "call"
+
+        before = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            assert CliRunner().invoke(app, ["evaluate", str(foreign_run)]).exit_code == 2
+        finally:
+            sys.setprofile(before)
+        return counted
+
+    # the second has 10^12 times as many values as the first; what is imported once is imported by then
+    calls(12)
+    less, more = calls(12), calls(24)
+    assert more < 3 * less
 
 
 def test_a_file_that_replaces_a_built_in_component_says_so(tmp_path, caplog):

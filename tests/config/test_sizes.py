@@ -40,7 +40,7 @@ def machine(monkeypatch):
         ("evaluation.periodic_users=1000000000", "evaluation.periodic_users=1000000000 with state_tracker.history_length=20"),
         ("evaluation.tuning_sessions=1000000000", "evaluation.tuning_sessions=1000000000 with"),
         (
-            "environment.num_users=1000000000 agent=random trainer.env_steps=1000000000",
+            "environment.num_users=1000000000 agent=random trainer.env_steps=8000000000",
             "environment.num_users=1000000000 and state_tracker.history_length=20: at least",
         ),
         ("environment.slate_size=1000000000 agent=random", "and environment.slate_size=1000000000: at least 15,259 GiB for a chunk"),
@@ -87,6 +87,24 @@ def test_usual_sizes_and_one_reward_of_weight_0_pass():
 def needs(*overrides, sizes=None):
     cfg = validate(compose_config(["encoder=random", *overrides]))
     return {need.what: need.size for need in memory._needs(OmegaConf.to_container(cfg, resolve=True), chosen_components(cfg), sizes)}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "refused"),
+    [
+        ("agent=reinforce environment.num_users=64 trainer.env_steps=1000 trainer.chunk_steps=100", True),
+        ("trainer.chunk_steps=25000", True),
+        ("trainer.chunk_steps=6000", False),
+        # a default chunk of 1,024 user-steps
+        ("trainer.env_steps=110", False),
+        ("trainer.env_steps=100", True),
+        ("debug=smoke trainer.env_steps=64", False),
+    ],
+)
+def test_a_chunk_may_be_twice_as_long_as_training_and_a_small_one_ten_times(overrides, refused):
+    found = [line for line in find_mistakes(["agent=reinforce", *overrides.split()]) if line.startswith("trainer.chunk_steps=")]
+    assert bool(found) == refused
+    assert all("user-steps before anything is learned, far more than trainer.env_steps=" in line for line in found)
 
 
 def test_the_estimate_counts_every_tensor_of_the_history():

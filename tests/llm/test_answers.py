@@ -201,6 +201,21 @@ def test_a_file_that_is_no_database_is_named_with_what_to_do(chat, prompts, tmp_
         chat().ask(prompts("a"))
 
 
+def test_a_folder_of_answers_that_was_sent_read_only_is_read_and_an_answer_that_cannot_be_kept_is_refused(
+    endpoint, chat, prompts, tmp_path, make_read_only
+):
+    (tmp_path / "sent").mkdir()
+    kept = {"cache": str(tmp_path / "sent")}
+    answers = chat(**kept).ask(prompts("a", "b"))
+    asked = len(endpoint.requests)
+    make_read_only(tmp_path / "sent")
+    again = chat(**kept, replay="only").ask(prompts("a", "b"))
+    assert [answer.text for answer in again] == [answer.text for answer in answers]
+    assert len(endpoint.requests) == asked
+    with pytest.raises(ModelError, match=r"cannot be used: attempt to write a readonly database; choose another folder, or replay=off"):
+        chat(**kept).ask(prompts("c"))
+
+
 def test_threads_and_processes_keep_answers_in_one_file(tmp_path):
     code = (
         "import sys; from pathlib import Path; from recframe.llm.cache import AnswerCache; from recframe.llm.messages import Completion\n"

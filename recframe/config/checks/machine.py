@@ -33,8 +33,11 @@ def surely_without_cuda(devices: Path = Path("/dev")) -> bool:
     return not any(any(devices.glob(trace)) for trace in CUDA_TRACES) and ctypes.util.find_library("cuda") is None
 
 
-def folder_problem(key: str, folder: str) -> str:
-    """Why the folder that `key` names cannot be made or written, or ''. The part after an unresolved interpolation is not checked."""
+def folder_problem(key: str, folder: str, written: bool = True) -> str:
+    """Why the folder that `key` names cannot be made or written, or ''. The part after an unresolved interpolation is not checked.
+
+    written: whether it must be; one that is only a store may be read-only, or not be there.
+    """
     if not folder.strip():
         return f"{key}: it is empty; name a folder"
     if ADDRESS.match(folder):
@@ -49,6 +52,6 @@ def folder_problem(key: str, folder: str) -> str:
         return f"{key}: {folder!r} cannot be made ({error.strerror}); choose another folder"
     if not existing.is_dir():
         return f"{key}: {folder!r} cannot be a folder: {str(existing)!r} is a file"
-    if not os.access(existing, os.W_OK | os.X_OK):
+    if written and not os.access(existing, os.W_OK | os.X_OK):
         return f"{key}: {folder!r} cannot be written: {str(existing)!r} is not writable; choose a folder that is"
     return ""

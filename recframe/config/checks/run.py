@@ -33,7 +33,7 @@ def run_rules(composed: Composed) -> list[str]:
     if not values["reward"]:
         problems.append(f"reward: at least one is needed, such as reward=[click]. There are: {', '.join(registry().names(Kind.REWARD))}")
     cache = values["embeddings"]["cache"]
-    problems += [problem] if cache is not None and (problem := folder_problem("embeddings.cache", cache)) else []
+    problems += [problem] if cache is not None and (problem := folder_problem("embeddings.cache", cache, written=False)) else []
     problems += _check_rewards(values) + _check_cold_items(composed)
     problems += _check_labels(composed)
     problems += stage_problems(composed)

@@ -15,8 +15,10 @@ from recframe.config.schema.run import AuxiliaryConfig, EvaluationConfig, Traine
 
 SECTIONS = {"trainer": TrainerConfig, "evaluation": EvaluationConfig, "auxiliary": AuxiliaryConfig}
 """The sections from which sizes are computed."""
-MOST_OVERSHOOT = 10
-"""Training ends after a whole chunk, so it may be a little longer than `trainer.env_steps`; at most this many times as long."""
+MOST_OVERSHOOT = 2
+"""Training ends after a whole chunk, so it may be longer than `trainer.env_steps`, with a warning; at most this many times as long."""
+SMALL_CHUNK, MOST_OVERSHOOT_OF_SMALL = 1_024, 10
+"""A chunk of this many user-steps, which is the default, is over at once: that a trial of the smallest size is longer is no harm."""
 
 
 def start_rules(composed: Composed) -> list[str]:
@@ -55,11 +57,13 @@ def size_problems(values: Mapping[str, Any]) -> list[str]:
             f"agent.minibatches={parts} is more than the {chunk * users:,} steps of a chunk (trainer.chunk_steps={chunk} of "
             f"environment.num_users={users}); lower it"
         )
-    if isinstance(users, int) and chunk * users > MOST_OVERSHOOT * env_steps:
-        problems.append(
-            f"trainer.chunk_steps={chunk} for environment.num_users={users} are {chunk * users:,} user-steps before anything is learned, "
-            f"far more than trainer.env_steps={env_steps:,}; lower it"
-        )
+    if isinstance(users, int):
+        most = MOST_OVERSHOOT_OF_SMALL if chunk * users <= SMALL_CHUNK else MOST_OVERSHOOT
+        if chunk * users > most * env_steps:
+            problems.append(
+                f"trainer.chunk_steps={chunk} for environment.num_users={users} are {chunk * users:,} user-steps before anything is "
+                f"learned, far more than trainer.env_steps={env_steps:,}; lower it"
+            )
     if isinstance(starts, int) and isinstance(env_steps, int) and starts > env_steps:
         problems.append(f"agent.learning_starts={starts} is more than trainer.env_steps={env_steps}: nothing would be learned; lower it")
     return problems

@@ -180,3 +180,12 @@ def test_texts_without_marks_keep_the_fingerprint_of_their_cached_vectors():
     assert f"corpus={digest} scikit-learn=" in fitted().fingerprint
     assert " words=marks scikit-learn=" in fitted(["\u0926\u093f\u0928", *CORPUS]).fingerprint
     assert " words=marks scikit-learn=" in fitted(["Ame\u0301lie", *CORPUS]).fingerprint
+
+
+def test_more_dimensions_than_the_texts_tell_are_said_and_not_invented(caplog):
+    assert fitted(dim=100_000).dim <= len(CORPUS)
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert re.fullmatch(r"tfidf: vectors of length \d+: encoder\.dim=100000 is more than the texts' words tell", warning)
+    caplog.clear()
+    fitted(dim=4)
+    assert not caplog.records
