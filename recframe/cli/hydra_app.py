@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import traceback
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -20,8 +21,7 @@ from recframe.sweeps.side_by_side import threads_noted
 if TYPE_CHECKING:
     from recframe.config import App
     from recframe.config.compose.initialize import ConfigGroups
-    from recframe.config.compose.options import Options
-    from recframe.config.compose.study import SweepFiles
+    from recframe.config.compose.shared_composition import Bases
     from recframe.sweeps.plan import SweepPlan
 
 HYDRA_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -41,13 +41,16 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
     ConfigError: with every mistake in the arguments.
     UserError: if the folder of the run cannot be created.
     """
-    from recframe.config import TRAIN
+    from recframe.config import TRAIN, ConfigError, find_mistakes
     from recframe.config.compose.initialize import initialized
+    from recframe.config.compose.multirun import left_to_jobs
     from recframe.config.compose.options import parse_options
-    from recframe.config.compose.overrides import without_nulls
+    from recframe.config.compose.overrides import sweep_problems, without_nulls
+    from recframe.config.compose.search_path import install_search_path
     from recframe.config.compose.shared_composition import composed_once
     from recframe.config.compose.study import SweepFiles, sweep_files
     from recframe.config.compose.typed_text import text_as_typed
+    from recframe.config.schema.store import store_schemas
 
     # Hydra reads no setting behind its options, where people add -m to a command that they have
     arguments = sorted(text_as_typed(without_nulls(arguments), app), key=lambda argument: argument not in ("-m", "--multirun"))
@@ -66,34 +69,14 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
         files = sweep_files(options.overrides, options.config_dir, options.config_name, app)
         added = text_as_typed(files.added, app)
         arguments, options.overrides = [*arguments, *added], [*options.overrides, *added]
-    # the process of a sweep makes the configs of many
-    with nullcontext() if options.multirun else composed_once():
-        _check_and_launch(app, arguments, problems, options, job, plan, files)
-
-
-def _check_and_launch(
-    app: App,
-    arguments: list[str],
-    problems: list[str],
-    options: Options,
-    job: Callable[[Any], float],
-    plan: SweepPlan | None,
-    files: SweepFiles,
-) -> None:
-    """Look for every mistake in the configs that the options' overrides compose to, and call Hydra if there is none."""
-    from recframe.config import ConfigError, find_mistakes
-    from recframe.config.compose.multirun import left_to_jobs
-    from recframe.config.compose.overrides import sweep_problems
-    from recframe.config.compose.search_path import install_search_path
-    from recframe.config.schema.store import store_schemas
-
     modes: set[Any] = set()
+    composed: Bases = OrderedDict()
     if not (options.hydra_help or options.shell_completion or options.info):
         if not options.multirun and not any(text.startswith("hydra.mode=") for text in options.overrides):
             problems += sweep_problems(options.overrides, app)
         # a search makes its jobs as it goes
         visit = None if plan is None or files.searches else plan.note_checked
-        with uncollected():
+        with uncollected(), composed_once(composed):
             problems += find_mistakes(
                 options.overrides, options.config_dir, options.config_name, app, visit, searched=files.searches, modes=modes
             )
@@ -113,7 +96,7 @@ def _check_and_launch(
         # a job collects again; the process of a sweep makes the configs of many
         nullcontext() if options.multirun else uncollected(),
         _known_mode() if mode_known else nullcontext(),
-        nullcontext() if options.multirun else _known_config(),
+        nullcontext() if options.multirun else _known_config(composed),
         _sweeping(plan) if options.multirun else nullcontext(),
     ):
         _launch(app, arguments, job, options.multirun)
@@ -153,20 +136,20 @@ def _known_mode() -> Iterator[None]:
 
 
 @contextmanager
-def _known_config() -> Iterator[None]:
-    """Within the block, Hydra does not compose the config of a single run once more, as in `composed_once`."""
+def _known_config(composed: Bases) -> Iterator[None]:
+    """Within the block, Hydra sets the values of a single run in what has been composed, and does not compose it once more."""
     from hydra._internal.hydra import Hydra
 
-    from recframe.config.compose.shared_composition import once
+    from recframe.config.compose.shared_composition import SharedComposition
 
     runs = Hydra.run
 
     def run(hydra: Hydra, *arguments: Any, **options: Any) -> Any:
         Hydra.run = runs  # type: ignore[method-assign]  # a job may run another app
-        hydra.config_loader = once(hydra.config_loader)
+        hydra.config_loader = SharedComposition.of(hydra.config_loader, composed)
         return runs(hydra, *arguments, **options)
 
-    Hydra.run = run  # type: ignore[method-assign]
+    Hydra.run = run  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:

@@ -122,12 +122,14 @@ _of_block: ContextVar[Bases | None] = ContextVar("_of_block", default=None)
 
 
 @contextmanager
-def composed_once() -> Iterator[None]:
+def composed_once(bases: Bases | None = None) -> Iterator[None]:
     """Within the block, `once` gives a loader that composes no config of a single run again, apart from single values.
 
-    What was composed is forgotten at the end of the block: later, other components or files may be there.
+    Parameters
+    ----------
+    bases: what is composed is kept there, and not longer than it is useful: later, other components or files may be there.
     """
-    token = _of_block.set(OrderedDict())
+    token = _of_block.set(OrderedDict() if bases is None else bases)
     try:
         yield
     finally:
