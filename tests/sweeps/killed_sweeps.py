@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from tests.sweeps.processes import processes_in, wait_until
 
-SMALL = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "evaluation.references=false", "trainer.evaluate_every=256"]
+SMALL = ["debug=smoke", "encoder=tfidf", "state_tracker=mean", "logger=[csv]"]
+SMALL += ["evaluation.references=false", "trainer.evaluate_every=256"]
 """A run of about a second, with eight checkpoints."""
 LIMIT = 600
 
@@ -23,11 +24,19 @@ class KilledSweep:
     Parameters
     ----------
     folder: the working directory.   overrides: of the sweep, besides `SMALL`.   launcher: the overrides that choose launcher and sweeper.
-    cache: of texts' vectors; by default one beside the folder.
+    cache: of texts' vectors; by default one beside the folder.   resumed_by: the fixture that the command line is called by for `resume`.
     """
 
-    def __init__(self, folder: Path, overrides: Sequence[str], launcher: Sequence[str] = (), cache: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        overrides: Sequence[str],
+        launcher: Sequence[str] = (),
+        cache: Path | None = None,
+        resumed_by: Callable[..., object] | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self.resumed_by = resumed_by
         self.cache = cache or folder.parent / "cache"
         self.cwd, self.folder = folder, folder / "sweep"
         self.arguments = ["-m", *SMALL, *overrides, *launcher, "hydra.sweep.dir=sweep"]
@@ -70,6 +79,9 @@ class KilledSweep:
     def resume(self) -> None:
         """Run what is missing. A sweep that was killed before its folder held anything is started."""
         arguments = ["-m", "sweep.resume=sweep"] if (self.folder / "sweep.json").exists() else self.arguments
+        if self.resumed_by is not None:
+            self.resumed_by("train", *arguments, cwd=self.cwd, check=True, RECFRAME_CACHE=str(self.cache))
+            return
         with self.start(arguments) as process:
             assert process.wait(LIMIT) == 0, self.output.read_text()
 

@@ -56,14 +56,18 @@ def test_a_sweep_that_is_interrupted_is_resumed_to_the_same_results(
 
 
 class Disturbed:
-    """The sweep `name` of `SWEEPS`, undisturbed, and others of it that are disturbed at random moments of its time."""
+    """The sweep `name` of `SWEEPS`, undisturbed, and others of it that are disturbed at random moments of its time.
 
-    def __init__(self, folder, name: str) -> None:
+    resumed_by: the fixture that they are resumed by. Ray's are resumed in a new process.
+    """
+
+    def __init__(self, folder, name: str, resumed_by) -> None:
         if name.startswith("optuna"):
             pytest.importorskip("optuna", reason="the extra recframe[optuna] is not installed")
-        self.folder, self.name = folder, name
+        self.name = name
         launcher, varied = SWEEPS[name]
-        self.make: Callable[[str], KilledSweep] = lambda place: KilledSweep(folder / place, varied, launcher)
+        by = None if name == "ray" else resumed_by
+        self.make: Callable[[str], KilledSweep] = lambda place: KilledSweep(folder / place, varied, launcher, resumed_by=by)
         self.whole = self.make("undisturbed")
         self.seconds = self.whole.run()
         self.moments = random.Random(0)
@@ -93,14 +97,14 @@ class Disturbed:
 @pytest.mark.evidence
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("name", SWEEPS)
-def test_a_sweep_that_is_killed_at_ten_random_moments_is_resumed_to_the_same_results(tmp_path, name):
-    Disturbed(tmp_path, name).disturb(signal.SIGKILL, 10)
+def test_a_sweep_that_is_killed_at_ten_random_moments_is_resumed_to_the_same_results(tmp_path, warm_recframe, name):
+    Disturbed(tmp_path, name, warm_recframe).disturb(signal.SIGKILL, 10)
 
 
 @pytest.mark.evidence
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("name", ["basic", "joblib", "ray", "submitit", "optuna-tpe"])
-def test_a_sweep_that_receives_signals_at_random_moments_is_resumed_to_the_same_results(tmp_path, name):
-    disturbed = Disturbed(tmp_path, name)
+def test_a_sweep_that_receives_signals_at_random_moments_is_resumed_to_the_same_results(tmp_path, warm_recframe, name):
+    disturbed = Disturbed(tmp_path, name, warm_recframe)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         disturbed.disturb(number, 3)

@@ -21,6 +21,7 @@ LONG = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "trainer.env_steps=10000
 TWO_JOBS = {
     "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
     "ray": ["hydra/launcher=ray", "hydra.launcher.ray.init.num_cpus=2"],
+    "submitit": ["hydra/launcher=submitit_local", "hydra.launcher.array_parallelism=2"],
 }
 """Launchers with two jobs at a time."""
 
@@ -37,7 +38,7 @@ TWO_JOBS = {
         (signal.SIGKILL, False),
     ],
 )
-@pytest.mark.parametrize("launcher", ["joblib", pytest.param("ray", marks=pytest.mark.evidence)])
+@pytest.mark.parametrize("launcher", ["joblib", *(pytest.param(name, marks=pytest.mark.evidence) for name in ("ray", "submitit"))])
 def test_a_signal_to_a_parallel_sweep_saves_every_job_and_leaves_no_process(tmp_path, shared_cache, launcher, number, whole_group):
     command = [sys.executable, "-m", "recframe.cli", "train", "-m", *LONG, "seed=0,1,2", *TWO_JOBS[launcher], "hydra.sweep.dir=sweep"]
     variables = {**os.environ, "RECFRAME_CACHE": str(shared_cache)}
