@@ -28,7 +28,9 @@ def sweep(tmp_path, monkeypatch, capfd):
     """Runs a sweep of toys in `tmp_path`, `{seed: what the job does}`, and returns what it prints, with the seeds that ran in order."""
     monkeypatch.chdir(tmp_path)
     # other processes import the toys
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
+    root = str(Path(__file__).parents[2])
+    monkeypatch.syspath_prepend(root)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])]))
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     monkeypatch.setenv("RECFRAME_CACHE", str(tmp_path / "cache"))
 
