@@ -20,9 +20,9 @@ def wait_until(condition: Callable[[], Value], what: str, limit: float = LIMIT) 
 
 
 def processes_in(folder: Path) -> dict[int, int]:
-    """The processes whose working directory is `folder`, each with its parent."""
+    """The processes whose working directory is `folder`, each with its parent; none where the system has no `/proc`."""
     found = {}
-    for entry in Path("/proc").iterdir():
+    for entry in Path("/proc").glob("*"):
         try:
             if entry.name.isdecimal() and (entry / "cwd").readlink() == folder:
                 state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
