@@ -1,16 +1,19 @@
-"""Sweeps of small runs in processes of their own, which a test kills at some moment and resumes, by any launcher or sweeper."""
+"""Sweeps of small runs in processes of their own, which a test kills or signals at some moment and resumes, by any launcher or sweeper."""
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-SMALL = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "evaluation.references=false", "trainer.evaluate_every=256"]
+from tests.sweeps.processes import processes_in, wait_until
+
+SMALL = ["debug=smoke", "encoder=tfidf", "state_tracker=mean", "logger=[csv]"]
+SMALL += ["evaluation.references=false", "trainer.evaluate_every=256"]
 """A run of about a second, with eight checkpoints."""
 LIMIT = 600
 
@@ -21,11 +24,19 @@ class KilledSweep:
     Parameters
     ----------
     folder: the working directory.   overrides: of the sweep, besides `SMALL`.   launcher: the overrides that choose launcher and sweeper.
-    cache: of texts' vectors; by default one beside the folder.
+    cache: of texts' vectors; by default one beside the folder.   resumed_by: the fixture that the command line is called by for `resume`.
     """
 
-    def __init__(self, folder: Path, overrides: Sequence[str], launcher: Sequence[str] = (), cache: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        overrides: Sequence[str],
+        launcher: Sequence[str] = (),
+        cache: Path | None = None,
+        resumed_by: Callable[..., object] | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self.resumed_by = resumed_by
         self.cache = cache or folder.parent / "cache"
         self.cwd, self.folder = folder, folder / "sweep"
         self.arguments = ["-m", *SMALL, *overrides, *launcher, "hydra.sweep.dir=sweep"]
@@ -46,19 +57,31 @@ class KilledSweep:
             assert process.wait(LIMIT) == 0, self.output.read_text()
         return time.monotonic() - started
 
-    def run_killed(self, due: Callable[[], bool]) -> bool:
-        """Start the sweep, and kill all of its processes when `due`. Returns whether they were still running."""
+    def run_killed(self, due: Callable[[], bool], number: int = signal.SIGKILL) -> bool:
+        """Start the sweep, and send it a signal when `due`. Returns whether it was still running.
+
+        A kill, Ctrl-C and the end of a terminal reach all processes of the group; a system's SIGTERM the first one only. Unless it is a
+        kill, the sweep is to end by itself, with all of its processes.
+        """
         with self.start(self.arguments) as process:
             while not due() and process.poll() is None:
                 time.sleep(0.01)
-            running = process.poll() is None
-            os.killpg(process.pid, signal.SIGKILL) if running else None
-            process.wait(LIMIT)
-        return running
+            if process.poll() is not None:
+                return False
+            (os.kill if number == signal.SIGTERM else os.killpg)(process.pid, number)
+            code = process.wait(LIMIT)
+        if number != signal.SIGKILL:
+            # without a handler where the imports had not ended, and 0 where the last job had
+            assert code in (128 + number, -number, 0), (code, self.output.read_text())
+            wait_until(lambda: not processes_in(self.cwd), "the end of all processes")
+        return True
 
     def resume(self) -> None:
         """Run what is missing. A sweep that was killed before its folder held anything is started."""
         arguments = ["-m", "sweep.resume=sweep"] if (self.folder / "sweep.json").exists() else self.arguments
+        if self.resumed_by is not None:
+            self.resumed_by("train", *arguments, cwd=self.cwd, check=True, RECFRAME_CACHE=str(self.cache))
+            return
         with self.start(arguments) as process:
             assert process.wait(LIMIT) == 0, self.output.read_text()
 
@@ -76,14 +99,23 @@ class KilledSweep:
         """The trials of a search, with their settings, states and values."""
         return json.loads((self.folder / "study.json").read_text())["trials"]
 
+    def interrupted(self) -> list[Path]:
+        """The folders of jobs that have begun to train, and have no result."""
+        return [path.parent for path in self.folder.glob("*/metrics.csv") if not (path.parent / "result.json").exists()]
+
     def finished(self) -> dict[Path, tuple[int, bytes]]:
         """The results that are there, with the time at which they were written."""
         return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in self.folder.glob("*/result.json")}
 
-    def check_files(self) -> None:
-        """Fail if a file is half-written, or if a step was recorded twice."""
+    def check_files(self, killed: bool = False) -> None:
+        """Fail if a file is half-written, or if a step was recorded twice.
+
+        killed: the processes have just been killed, so that a file which is to be renamed, and the last line of metrics.csv, may be left.
+        """
         for path in self.folder.rglob("*.json"):
             json.loads(path.read_text())
+        if killed:
+            return
         assert not list(self.folder.rglob("*.tmp"))
         for path in self.folder.glob("*/metrics.csv"):
             header, *rows = [line.split(",") for line in path.read_text().splitlines()]
@@ -95,25 +127,44 @@ class KilledSweep:
             assert len(set(kinds)) == len(kinds), path
 
 
-def check_killed_sweep(sweep: KilledSweep, due: Callable[[], bool], expected: dict[frozenset[str], float]) -> str:
-    """Kill a sweep, resume it, and compare its results with those of one that was not disturbed. Returns what the kill met."""
-    running = sweep.run_killed(due)
-    before = sweep.finished()
-    folders = len(list(sweep.folder.glob("[!.]*/")))
+class Met(NamedTuple):
+    """What a signal met: the number of jobs that were started, that had finished, and that were interrupted while they trained."""
+
+    started: int
+    finished: int
+    interrupted: int
+
+
+def check_killed_sweep(
+    sweep: KilledSweep, due: Callable[[], bool], expected: dict[frozenset[str], float], number: int = signal.SIGKILL
+) -> Met | None:
+    """Kill a sweep, or send it another signal, resume it, and compare its results with those of one that was not disturbed.
+
+    Returns
+    -------
+    What the signal met; None if the sweep had ended before, and nothing is compared.
+    """
+    if not sweep.run_killed(due, number):
+        return None
+    before, interrupted = sweep.finished(), sweep.interrupted()
+    met = Met(len(list(sweep.folder.glob("[!.]*/"))), len(before), len(interrupted))
+    if number != signal.SIGKILL:
+        assert all((folder / "checkpoints" / "last.ckpt").is_file() for folder in interrupted)
+    sweep.check_files(killed=number == signal.SIGKILL)
     sweep.resume()
     assert sweep.objectives() == expected
     # what had finished was not run again
     assert {path: content for path, content in sweep.finished().items() if path in before} == before
     sweep.check_files()
-    return f"{'killed' if running else 'had ended'}, with {folders} of {len(expected)} jobs started and {len(before)} finished"
+    return met
 
 
-def at_random(seed: int, longest: float) -> Callable[[], bool]:
-    """A moment that is uniformly distributed over the first `longest` seconds from the first call."""
-    moment, started = random.Random(seed).uniform(0, longest), list[float]()
+def after(seconds: float) -> Callable[[], bool]:
+    """A moment that comes these seconds after the first call."""
+    started = list[float]()
 
     def due() -> bool:
         started[:] = started or [time.monotonic()]
-        return time.monotonic() - started[0] > moment
+        return time.monotonic() - started[0] > seconds
 
     return due

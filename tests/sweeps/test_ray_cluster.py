@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.sweeps.processes import LIMIT, processes_in, wait_until
+
 pytestmark = [
     pytest.mark.evidence,
     pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install 'recframe[ray]'"),
     pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="processes are looked for in /proc"),
 ]
-LIMIT = 240
 
 
 @pytest.fixture(scope="module")
@@ -42,28 +43,6 @@ def sweep(cluster: str, folder: Path, *settings: str):
     variables = {**os.environ, "RECFRAME_CACHE": "cache"}
     files = {"stdout": (folder / "out.txt").open("w"), "stderr": (folder / "err.txt").open("w")}
     return subprocess.Popen([*command, *launcher, *settings], cwd=folder, env=variables, start_new_session=True, **files)
-
-
-def wait_until(condition, what: str):
-    """The first true value of `condition()`."""
-    end = time.monotonic() + LIMIT
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.1)
-    raise TimeoutError(f"{what} did not happen in {LIMIT} s")
-
-
-def processes_in(folder: Path) -> dict[int, int]:
-    """The processes whose working directory is `folder`, each with its parent."""
-    found = {}
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdecimal() and (entry / "cwd").readlink() == folder:
-                found[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    return found
 
 
 def test_both_nodes_run_jobs_which_share_folders_and_cache(cluster, tmp_path):

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,36 +15,15 @@ from recframe.sweeps.jobs import Worker, in_sweep
 from recframe.sweeps.record import SweepRecord, recording
 from recframe.sweeps.signals import sweep_signals
 from recframe.tracking.failure import read_failure
+from tests.sweeps.processes import LIMIT, processes_in, wait_until
 
 LONG = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "trainer.env_steps=10000000", "trainer.evaluate_every=5000000"]
 TWO_JOBS = {
     "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
     "ray": ["hydra/launcher=ray", "hydra.launcher.ray.init.num_cpus=2"],
+    "submitit": ["hydra/launcher=submitit_local", "hydra.launcher.array_parallelism=2"],
 }
 """Launchers with two jobs at a time."""
-LIMIT = 240
-
-
-def wait_until(condition, what: str):
-    """The first true value of `condition()`."""
-    end = time.monotonic() + LIMIT
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.1)
-    raise TimeoutError(f"{what} did not happen in {LIMIT} s")
-
-
-def processes_of(folder: Path) -> list[int]:
-    """The processes whose working directory is `folder`."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdecimal() and (entry / "cwd").readlink() == folder and (entry / "stat").read_text().split()[-50] != "Z":
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
 
 
 @pytest.mark.slow
@@ -60,7 +38,7 @@ def processes_of(folder: Path) -> list[int]:
         (signal.SIGKILL, False),
     ],
 )
-@pytest.mark.parametrize("launcher", ["joblib", pytest.param("ray", marks=pytest.mark.evidence)])
+@pytest.mark.parametrize("launcher", ["joblib", *(pytest.param(name, marks=pytest.mark.evidence) for name in ("ray", "submitit"))])
 def test_a_signal_to_a_parallel_sweep_saves_every_job_and_leaves_no_process(tmp_path, shared_cache, launcher, number, whole_group):
     command = [sys.executable, "-m", "recframe.cli", "train", "-m", *LONG, "seed=0,1,2", *TWO_JOBS[launcher], "hydra.sweep.dir=sweep"]
     variables = {**os.environ, "RECFRAME_CACHE": str(shared_cache)}
@@ -72,9 +50,9 @@ def test_a_signal_to_a_parallel_sweep_saves_every_job_and_leaves_no_process(tmp_
             assert sweep.poll() is None, (tmp_path / "err.txt").read_text()
             (os.killpg if whole_group else os.kill)(sweep.pid, number)
             code = sweep.wait(LIMIT)
-            wait_until(lambda: not processes_of(tmp_path), "the end of all processes")
+            wait_until(lambda: not processes_in(tmp_path), "the end of all processes")
         finally:
-            for pid in processes_of(tmp_path):
+            for pid in processes_in(tmp_path):
                 os.kill(pid, signal.SIGKILL)
     assert all((tmp_path / "sweep" / job / "checkpoints" / "last.ckpt").is_file() for job in "01")
     assert not (tmp_path / "sweep" / "2" / "run.log").exists()

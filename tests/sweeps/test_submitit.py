@@ -65,7 +65,7 @@ def do_what_is_asked(cfg):
             if cfg.what == "wait":
                 os.kill(os.getpid(), signal.SIGUSR2)
                 signal.pause()
-        return "finished"
+        return f"finished in session {os.getsid(0)}"
 
     return in_sweep(job, folder, run)
 
@@ -76,7 +76,10 @@ def test_a_job_that_is_warned_saves_and_goes_on_in_its_folder_and_a_dead_one_doe
         what = ["finish", "wait", "die"]
         returned = launch("submitit_local", do_what_is_asked, Path("sweep"), [[f"+what={one}"] for one in what])
     assert [one.status.name for one in returned] == ["COMPLETED", "COMPLETED", "FAILED"]
-    assert [one._return_value for one in returned[:2]] == ["finished", "continued after SIGUSR1"]
+    told, session = str(returned[0]._return_value).rsplit(" ", 1)
+    assert (told, returned[1]._return_value) == ("finished in session", "continued after SIGUSR1")
+    # which a Ctrl-C in this one's terminal does not reach
+    assert int(session) != os.getsid(0)
     assert "the process of the job was lost" in str(returned[2]._return_value)
 
 

@@ -1,9 +1,12 @@
 """In W&B, a sweep is a group and each job one run, also after a resume, and whatever the home folder is."""
 
+import pytest
+
 QUICK = ["debug=smoke", "encoder=tfidf", "state_tracker=mean", "agent=random", "evaluation.references=false", "logger=[csv,wandb]"]
 
 
-def test_a_sweep_is_one_group_with_a_run_for_each_job(warm_recframe, tmp_path, read_offline_runs):
+@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]], ids=["basic", "joblib"])
+def test_a_sweep_is_one_group_with_a_run_for_each_job(warm_recframe, tmp_path, read_offline_runs, launcher):
     sweep = tmp_path / "sweep"
 
     def recframe(*arguments):
@@ -21,7 +24,7 @@ def test_a_sweep_is_one_group_with_a_run_for_each_job(warm_recframe, tmp_path, r
             found[seed] = run.id
         return found
 
-    recframe("-m", *QUICK, "seed=0,1", f"hydra.sweep.dir={sweep}")
+    recframe("-m", *QUICK, "seed=0,1", f"hydra.sweep.dir={sweep}", *launcher)
     before = runs()
     assert len(set(before.values())) == 2
     # a job that was lost before its result, in a sweep without Hydra's record

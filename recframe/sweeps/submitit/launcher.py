@@ -7,10 +7,14 @@ start all jobs at once on this machine. Their settings are the same.
 from __future__ import annotations
 
 import logging
+import subprocess
 import time
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from hydra.core.utils import JobReturn, configure_log, filter_overrides, setup_globals
@@ -155,4 +159,22 @@ class LocalLauncher(QueueLauncher):
         """Start jobs while fewer than `array_parallelism` run."""
         most: Any = self.options.get("array_parallelism", 1)
         room = max(most - running, 0)
-        return {job: executor.submit(self.function, job, jobs[job]) for job in list(jobs)[:room]}
+        with out_of_the_terminal():
+            return {job: executor.submit(self.function, job, jobs[job]) for job in list(jobs)[:room]}
+
+
+@contextmanager
+def out_of_the_terminal() -> Iterator[None]:
+    """Let processes that submitit starts on this machine have a session of their own within the block.
+
+    Each job has a process of submitit's beside it, which would receive the Ctrl-C of the terminal, too, and kill the job a second later,
+    before it has saved its checkpoint. The jobs are told by the sweep's record.
+    """
+    from submitit.local import local
+
+    module: Any = local
+    before, module.subprocess = module.subprocess, SimpleNamespace(Popen=partial(subprocess.Popen, start_new_session=True))
+    try:
+        yield
+    finally:
+        module.subprocess = before
