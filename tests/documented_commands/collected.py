@@ -65,7 +65,7 @@ def documented() -> tuple[Documented, ...]:
 
 
 def is_tried_on_toy_data(command: Documented) -> bool:
-    """Whether tests/test_docs_commands.py tries its parts: it trains, needs nothing of the reader's, and is no search, sweep or resumption."""
+    """Whether tests/test_docs_commands.py tries its parts: it trains, needs nothing of the reader's, and neither searches nor goes on."""
     own = not set(command.words) & EXAMPLES and not READERS.search(command.line.replace("'", ""))
     special = command.searches or command.goes_on or command.launched or any(word.startswith("init=") for word in command.words)
     return command.words[0] == "train" and own and not special

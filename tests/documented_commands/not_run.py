@@ -11,7 +11,7 @@ BENCH = "trains a minute: tests/bench runs the same task with an agent that need
 ELSEWHERE = "another experiment in place of the dots, which stand for those above it"
 PACKAGED = "a model of 270 MB, which CI has not: tests/plugins/agents/language_policy/test_smollm2.py runs it as evidence"
 POSTGRES = "a PostgreSQL server of the reader's: tests/sweeps/optuna has other databases; that the address is written right is looked at"
-TUTORIAL = "the plugin of the tutorial: tests/test_docs.py installs it, and runs this"
+TUTORIAL = "the plugin of the tutorial: tests/test_docs.py installs it, runs its experiment, and composes the rest"
 
 PRETRAINED = "a language model is made, and read: tests/pretraining makes smaller ones; tests/test_docs.py looks for mistakes"
 NEW_MODEL = (

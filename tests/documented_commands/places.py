@@ -75,41 +75,28 @@ def offline_record(run: Path) -> None:
 def write_data(folder: Path) -> None:
     """Files of each kind that the documents' commands read, in a folder."""
     people, items, steps = 24, 16, 8
-    triples = [
-        (person, (person + 3 * step) % items, 5 if (person + step) % 3 else 1 + step % 5)
-        for person in range(people)
-        for step in range(steps)
-    ]
+    pairs = [(person, step) for person in range(people) for step in range(steps)]
+    triples = [(person, (person + 3 * step) % items, 5 if (person + step) % 3 else 1 + step % 5) for person, step in pairs]
+    named = [f"item-{item}" for item in range(items)]
     films = [(item, f"Film {item} ({1990 + item})", "Drama|War" if item % 2 else "Comedy") for item in range(items)]
-    _table(folder / "ratings.csv", "userId,movieId,rating,timestamp", [(p, i, 2 * r, 100 * p + n) for n, (p, i, r) in enumerate(triples)])
+    when = [100 * person + place for place, (person, _, _) in enumerate(triples)]
+    logged = list(zip(triples, when, strict=True))
+    _table(folder / "ratings.csv", "userId,movieId,rating,timestamp", [(*triple[:2], 2 * triple[2], at) for triple, at in logged])
     _table(folder / "movies.csv", "movieId,title,genres", films)
-    _table(
-        folder / "log.csv", "user,item,timestamp,rating", [(f"p{p}", f"item-{i}", 100 * p + n, r) for n, (p, i, r) in enumerate(triples)]
-    )
-    _table(
-        folder / "films.csv", "item,title,text", [(f"item-{item}", f"Film {item}", f"A film about {genres}") for item, _, genres in films]
-    )
-    products = "".join(
-        json.dumps({"item": f"item-{item}", "title": f"Thing {item}", "text": "A useful thing"}) + "\n" for item in range(items)
-    )
-    with gzip.open(folder / "products.jsonl.gz", "wt") as file:
-        file.write(products)
-    rng = np.random.default_rng(0)
-    matrix = rng.integers(1, 6, (people, items))
-    matrix[:, 0] = 5
+    _table(folder / "log.csv", "user,item,timestamp,rating", [(f"p{one[0]}", named[one[1]], at, one[2]) for one, at in logged])
+    _table(folder / "films.csv", "item,title,text", [(named[item], title, f"A film about {genres}") for item, title, genres in films])
+    products = [json.dumps({"item": name, "title": f"Thing {name}", "text": "A useful thing"}) for name in named]
+    (folder / "products.jsonl.gz").write_bytes(gzip.compress("\n".join(products).encode()))
+    matrix = np.random.default_rng(0).integers(1, 6, (people, items))
     np.save(folder / "matrix.npy", matrix.astype(np.float32))
-    _table(folder / "senate.csv", ",".join(f"item-{item}" for item in range(items)), [tuple(row) for row in matrix])
-    _table(
-        folder / "senate_texts.csv",
-        "item,title,text",
-        [(f"item-{item}", f"Motion {item}", f"A motion about {item}") for item in range(items)],
-    )
-    header = "user,item,timestamp,position,propensity,click"
-    _table(folder / "shown.csv", header, [(f"p{p}", f"item-{i}", 100 * p + n, 0, 0.5, r % 2) for n, (p, i, r) in enumerate(triples)])
+    _table(folder / "senate.csv", ",".join(named), [tuple(row) for row in matrix])
+    _table(folder / "senate_texts.csv", "item,title,text", [(name, f"Motion {name}", f"A motion about {name}") for name in named])
+    shown = [(f"p{person}", named[item], at, 0, 0.5, rating % 2) for (person, item, rating), at in logged]
+    _table(folder / "shown.csv", "user,item,timestamp,position,propensity,click", shown)
     atomic = folder / folder.name
     atomic.mkdir()
-    rows = [(p, i, r, 100 * p + n) for n, (p, i, r) in enumerate(triples)]
-    _table(atomic / f"{atomic.name}.inter", "user_id:token\titem_id:token\trating:float\ttimestamp:float", rows, "\t")
+    heading = "user_id:token\titem_id:token\trating:float\ttimestamp:float"
+    _table(atomic / f"{atomic.name}.inter", heading, [(*triple, at) for triple, at in logged], "\t")
     things = [(item, f"Film {item}", 1990 + item, "Drama War") for item in range(items)]
     _table(atomic / f"{atomic.name}.item", "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq", things, "\t")
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from torch import Tensor
 
 import recframe
 from recframe.feedback.store import FeedbackStore
+from recframe.item_codes import RqVaeConfig
 from recframe.item_codes import make as making
 from recframe.server.app import create_app
 from recframe.server.config import MAIN
@@ -115,11 +120,14 @@ def _heard(words: list[str], places: Path, stack: ExitStack) -> list[str]:
     config = read_settings(["admin_key_variable=ADMIN"], places / "policy")
     with closing(FeedbackStore.open("sqlite:///feedback.db")) as store, TestClient(create_app({MAIN: policy}, store, config)) as client:
         shown: dict = {"recommendation": "NAME", "items": [{"id": "item-7"}]}
-        for path, body in requests:
-            told = body.replace("NAME", shown["recommendation"]).replace("item-7", shown["items"][0]["id"])
-            answer = client.post(path, content=told, headers={"Content-Type": "application/json", "X-API-Key": "a key"})
+        for number, (path, body) in product(range(32), requests):
+            told = json.loads(body.replace("NAME", shown["recommendation"]).replace("item-7", shown["items"][0]["id"]))
+            told |= {"user": f"p{number % 8}", "history": [f"item-{number}"]} if path == "/recommend" else {}
+            answer = client.post(path, json=told, headers={"X-API-Key": "a key"})
             assert answer.status_code == 200, answer.text
             shown = {**shown, **answer.json()}
+        with store.engine.begin() as connection:  # a minute between two questions
+            connection.exec_driver_sql("UPDATE recommendations SET time = time - 60 * (100 - rowid)")
     return words
 
 
@@ -128,9 +136,11 @@ def _fewer_codes(words: list[str], places: Path, stack: ExitStack) -> list[str]:
     small = [] if any(word.startswith("dataset") for word in words) else ["dataset.num_items=60", "dataset.num_users=40"]
     small += [] if "encoder=tfidf" in words else ["encoder=tfidf"]
     patch, fit = stack.enter_context(pytest.MonkeyPatch.context()), making.fit_rq_vae
-    patch.setattr(
-        making, "fit_rq_vae", lambda vectors, levels, size, settings, *more: fit(vectors, levels, size, replace(settings, steps=5), *more)
-    )
+
+    def fit_a_little(vectors: Tensor, levels: int, size: int, settings: RqVaeConfig, *more: Any) -> dict[str, Tensor]:
+        return fit(vectors, levels, size, replace(settings, steps=5), *more)
+
+    patch.setattr(making, "fit_rq_vae", fit_a_little)
     return [*words, *small]
 
 

@@ -1,4 +1,4 @@
-"""The documented commands besides those that train are run, on small folders in which what they name is there, and say what they promise."""
+"""The documented commands besides those that train are run on small folders with what they name, and say what they promise."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PROMISES = {
     "recommend policy --questions": r"",
     "push": r"hf://reader/films: version \w+, revision \w+, 40 items",
     "pull": r"there: version \w+, revision \w+, 40 items",
-    "feedback export": r"log.parquet: 5 shown items",
+    "feedback export": r"log.parquet: 160 shown items",
 }
 """What each command says, by its first words; the longest that fit."""
 

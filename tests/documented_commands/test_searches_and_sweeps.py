@@ -44,7 +44,7 @@ def at_once(here, monkeypatch):
 
 @pytest.fixture(scope="module")
 def ended(places, tmp_path_factory):
-    """A sweep of two jobs and a search of two trials, which have ended, in folders of these names."""
+    """A sweep of two jobs, a search of two trials and a run, which have ended, in folders of these names."""
     import recframe.runner  # noqa: F401
 
     folder = tmp_path_factory.mktemp("ended")
@@ -59,6 +59,7 @@ def ended(places, tmp_path_factory):
         patch.setattr(sys.modules["recframe.runner.run"], "_run", learned_at_once)
         for kind, words in kinds.items():
             call("-m", *words, f"hydra.sweep.dir={kind}")
+        call("hydra.run.dir=run")
     return folder
 
 
@@ -108,9 +109,9 @@ def test_a_sweep_goes_on(command, ended, at_once):
 
 
 @pytest.mark.parametrize("command", [one for one in going_on() if one.words[1] != "-m"], ids=id_of)
-def test_a_run_goes_on_and_a_finished_one_shows_its_table(command, at_once):
+def test_a_run_goes_on_and_a_finished_one_shows_its_table(command, ended, at_once):
     folder = command.words[1].partition("=")[2].replace("...", "mine")
-    call(f"hydra.run.dir={folder}")
+    shutil.copytree(ended / "run", folder)
     (Path(folder) / "result.json").unlink()
     call(f"resume={folder}")
     assert read_result(Path(folder))["objective"] == pytest.approx(0.97)

@@ -16,7 +16,7 @@ HIDDEN = "hidden"
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
-# Okabe and Ito (2008), "Color universal design", without yellow and black, which white and dark pages swallow; both blues are lighter on dark
+# Okabe and Ito (2008), "Color universal design", without yellow and black, which white and dark pages swallow; blues are lighter on dark
 COLOURS = ("var(--blue)", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "var(--sky)")
 GREY = "#6f747d"
 # of numbers, from low to high; either end is seen on white and on dark pages, and the two differ in lightness, too
