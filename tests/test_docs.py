@@ -93,6 +93,12 @@ def test_the_plugin_of_the_tutorial_works_as_printed(warm_recframe, plugin_site,
     quick = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "hydra.run.dir=run"]
     warm_recframe("train", "experiment=patience", *quick, site=plugin_site.folder, check=True)
     assert "eval/reward/stay" in (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0]
+    # what else the pages do with it: the experiment above has its reward, and the agent conforms (below)
+    commands = dict.fromkeys(re.findall(r"^    recframe ((?:train|plugins show) .*stay.*?)(?: *#.*)?$", tutorial, re.MULTILINE))
+    assert len(commands) == 3
+    for command in commands:
+        dry = ["--cfg", "job"] if command.startswith("train") else []
+        assert "stay" in warm_recframe(*shlex.split(command), *dry, site=plugin_site.folder, check=True).stdout
     namespace: dict = {}
     for test in sorted(tests):
         exec(blocks[test], namespace)

@@ -29,9 +29,9 @@ def measures_table(made: Sequence[tuple[ItemCodes, float]]) -> Table:
     for codes, seconds in made:
         table.add_column(codes.kind, justify="right")
         columns.append(_measures(codes) | {"seconds": f"{seconds:.1f}"})
-    for label in columns[0]:
-        # not every kind has every measure
-        if any(cells := [column[label] for column in columns]):
+    # not every kind has every measure, or as many levels
+    for label in max(columns, key=len):
+        if any(cells := [column.get(label, "") for column in columns]):
             table.add_row(label, *cells)
     return table
 

@@ -47,6 +47,14 @@ def test_kinds_are_compared_in_a_table_and_shown_by_items_that_share_codes(run) 
     assert ";" in result.stdout.split("titles: codes begin with")[1]
 
 
+def test_kinds_with_unlike_numbers_of_levels_are_in_one_table(run) -> None:
+    result = run("codes.kind=ids,residual_kmeans", "codes.size=64")
+    assert result.exit_code == 0, result.output
+    assert "the same first 3 codes" in result.stdout
+    again = run("codes.kind=residual_kmeans,ids", "codes.size=64")
+    assert again.exit_code == 0, again.output
+
+
 def test_codes_come_from_the_cache_the_second_time(run, monkeypatch: pytest.MonkeyPatch) -> None:
     fits = []
     fit = making.fit_codebooks

@@ -72,6 +72,22 @@ def test_nothing_is_wider_than_the_window(opened, width):
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
+A4_WITHOUT_MARGINS = 703
+"""The width of what is printed on A4, in pixels."""
+
+
+def test_a_print_is_not_wider_than_paper_and_keeps_headings_with_their_charts(opened):
+    page = opened()
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": A4_WITHOUT_MARGINS, "height": 1000})
+    assert page.evaluate("document.documentElement.scrollWidth") == A4_WITHOUT_MARGINS
+    inside = "[...document.querySelectorAll('table, .chart svg')].every((one) => one.getBoundingClientRect().right <= innerWidth + 1)"
+    assert page.evaluate(inside)
+    styles = "[...document.querySelectorAll('h2, h3, .controls, .legend')].map((one) => getComputedStyle(one).breakAfter)"
+    assert set(page.evaluate(styles)) == {"avoid"}
+    assert page.evaluate("getComputedStyle(document.querySelector('.wide td')).position") == "static"
+
+
 def test_texts_have_the_colours_of_a_dark_page_and_of_a_print(opened):
     page = opened(color_scheme="dark")
     colour = "getComputedStyle(document.querySelector('#results .chart svg .role-axis-label text')).fill"

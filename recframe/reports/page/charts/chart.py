@@ -16,9 +16,11 @@ HIDDEN = "hidden"
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
-# Okabe and Ito (2008), "Color universal design", without yellow and black, which white and dark pages swallow; the blue is lighter on dark
-COLOURS = ("var(--blue)", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-GREY = "#8a8f98"
+# Okabe and Ito (2008), "Color universal design", without yellow and black, which white and dark pages swallow; blues are lighter on dark
+COLOURS = ("var(--blue)", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "var(--sky)")
+GREY = "#6f747d"
+# of numbers, from low to high; either end is seen on white and on dark pages, and the two differ in lightness, too
+LOW_TO_HIGH = ("#c98a1b", "#1f6fb5")
 DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (6, 3), (2, 2))
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from recframe.reports.page.charts.chart import COLOURS, GREY, Spec, Style, scale, tooltip, top
+from recframe.reports.page.charts.chart import COLOURS, GREY, LOW_TO_HIGH, Spec, Style, scale, tooltip, top
 
 ROW_HEIGHT = 22
 
@@ -154,7 +154,7 @@ def parallel_spec(axes: Sequence[str], colour_title: str, description: str, low_
                 "color": {
                     "field": "result",
                     "type": "quantitative",
-                    "scale": {"scheme": {"name": "cividis", "extent": [0.3, 1]}, "reverse": low_is_better},
+                    "scale": {"range": list(LOW_TO_HIGH), "interpolate": "lab", "reverse": low_is_better},
                     "legend": {"orient": "bottom", "title": colour_title, "gradientLength": 160, "tickCount": 4},
                 },
                 "strokeWidth": thick,

@@ -46,7 +46,7 @@ def line_spec(drawn: Mapping[str, Style], x: str, x_title: str, description: str
             },
         },
         {
-            "mark": {"type": "point", "filled": True, "size": 28},
+            "mark": {"type": "point", "filled": True, "size": 42},
             "encoding": {
                 "y": {"field": "mean", "type": "quantitative", "scale": y_scale, "title": None},
                 "shape": scale(drawn, "shape"),
