@@ -39,7 +39,7 @@ class Directions(NamedTuple):
         """A sentence on those of these metrics of which higher values are not better, or may not be; empty without any."""
         low = [metric for metric in metrics if metric in self.low]
         unknown = [metric for metric in metrics if metric in self.unknown]
-        parts = [f"{LOWER} of {', '.join(low)}"] if low else []
+        parts = [f"of {', '.join(low)}, {LOWER}"] if low else []
         if unknown:
             parts.append(f"of {', '.join(unknown)} it is not known whether higher or lower is better, and higher counts as better")
         return "; ".join(parts)

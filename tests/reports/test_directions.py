@@ -58,7 +58,7 @@ def test_the_pareto_front_is_of_policies_with_less_gini_less_time_and_more_cover
 
 def test_the_page_says_of_what_lower_is_better(sweep_folder):
     page = runs_page(find_runs(sweep_folder))
-    assert "Lower is better of gini." in page
+    assert "Of gini, lower is better." in page
     assert '<option value="gini">Gini (lower is better)</option>' in page
     assert '<option value="coverage">coverage</option>' in page
     assert page.count('<option value="seconds of the run">seconds of the run (lower is better)</option>') == 2, "trade-offs and throughput"
@@ -103,7 +103,7 @@ def test_a_metric_that_runs_monitor_has_the_direction_that_they_say(regret_runs)
     assert rows["a"][4].startswith("-"), "the difference is as it is"
     assert rows["a"][-1] == "1"
     assert rows["b"][-1] == "0"
-    assert "- lower is better of regret" in markdown
+    assert "- of regret, lower is better" in markdown
     material = material_of(find_runs(folder))
     assert [policy.name for policy in material.policies if policy.is_trained] == ["a", "b"]
     page = runs_page(find_runs(folder))
@@ -147,7 +147,7 @@ def test_two_runs_that_are_compared_say_of_what_lower_is_better(call, sweep_fold
         "gini": "min",
         "reward/click": "max",
     }
-    assert "lower is better of gini" in call("compare", sweep_folder / "0", sweep_folder / "6").stdout
+    assert "of gini, lower is better" in call("compare", sweep_folder / "0", sweep_folder / "6").stdout
 
 
 def test_an_objective_has_its_metrics_own_direction_where_the_config_says_none(make_run, tmp_path):

@@ -136,7 +136,7 @@ def pairs_spec(names: Sequence[str], description: str, metric: str) -> Spec:
 def parallel_spec(axes: Sequence[str], colour_title: str, description: str, low_is_better: bool = False) -> Spec:
     """A line for each run through its value of each setting (rows of the kind "run"), with the values beside the axes (kind "label").
 
-    low_is_better: whether low results have the bright end of the colours.
+    low_is_better: whether low results have the blue end of the colours.
     """
     position = {
         "x": {"field": "axis", "type": "nominal", "sort": list(axes), "title": None, "scale": {"padding": 0.1}, "axis": {"labelAngle": 0}},

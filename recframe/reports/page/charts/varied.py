@@ -97,7 +97,7 @@ def parallel(material: Material) -> Chart | None:
             text = number(float(level)) if axis == primary else level
             label = {"run": None, "policy": "", "kind": "label", "axis": axis, "position": plain_number(place)}
             rows.append(label | {"result": None, "shown": text if len(text) <= 18 else f"{text[:17]}…"})
-    note = "A line is a trained run; the brighter, the better. Point at one to see which it is."
+    note = "A line is a trained run; the bluer, the better. Point at one to see which it is."
     if len(found) > MOST_RUNS:
         note += f" These are the first {MOST_RUNS} of {len(found)} runs."
     directions = material.directions
