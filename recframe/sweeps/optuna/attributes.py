@@ -29,6 +29,8 @@ FOLLOWS = "recframe follows"
 """The name of the study before."""
 FOLLOWED_BY = "recframe followed by"
 """The study after: its name, and the folder, process and time at which it was begun. Nothing: there is none any more."""
+MADE_BY = "recframe made by"
+"""The same of a study that follows another, as who made it wrote it: of two that begin it at the same time, one can create it."""
 
 
 def seed_values_of(trial: FrozenTrial) -> dict[int, tuple[float, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from recframe.sweeps.optuna.space import SEED
+from recframe.sweeps.optuna.space import SEED, is_seed
 
 INSTEAD = "or search in another folder with hydra.sweep.dir="
 
@@ -33,6 +33,17 @@ def differences(study: str, before: Mapping[str, Any], now: Mapping[str, Any]) -
     return lines
 
 
+def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The keys of the settings whose values are others, without "+", and `seed` if the seeds are.
+
+    Parameters
+    ----------
+    before, now: as in `differences`, which finds none.
+    """
+    searched = [key.lstrip("+") for key, values in now["searched"].items() if before["searched"].get(key) != values]
+    return searched + ([SEED] if before["seeds"] != now["seeds"] else [])
+
+
 def _judged(described: Mapping[str, Any]) -> str:
     names = ", ".join(described["objectives"]) or "what its runs monitor"
     return f"{names} ({', '.join(described['directions'])})"
@@ -42,5 +53,5 @@ def _settings(described: Mapping[str, Any], other: Mapping[str, Any]) -> dict[st
     """What each setting is, by its key. A fixed seed is none where trials have several."""
     fixed = {text.partition("=")[0]: text.partition("=")[2] or text for text in described["fixed"]}
     if described["seeds"] or other["seeds"]:
-        fixed.pop(SEED, None)
+        fixed = {key: text for key, text in fixed.items() if not is_seed(key)}
     return fixed | dict.fromkeys(described["searched"], "searched")

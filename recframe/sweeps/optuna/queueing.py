@@ -11,6 +11,9 @@ from optuna.trial import FrozenTrial, TrialState
 from recframe.sweeps.optuna.attributes import PLACE, PLAIN_SEED, RETRY_OF, SEED_VALUES, SWEEP
 from recframe.sweeps.optuna.space import Space
 
+FIXED = "fixed_params"
+"""The attribute in which Optuna has the settings of a queued trial."""
+
 
 def queue_grid(study: optuna.Study, space: Space) -> None:
     """Queue all trials of the grid, in its order; those that were queued before a kill are known."""
@@ -44,5 +47,5 @@ def retried(trials: Sequence[FrozenTrial]) -> set[int]:
 
 def queued_settings(trial: FrozenTrial) -> Mapping[str, Any]:
     """The settings with which a trial was queued; none if it was not."""
-    queued: Mapping[str, Any] = trial.system_attrs.get("fixed_params", {})
+    queued: Mapping[str, Any] = trial.system_attrs.get(FIXED, {})
     return queued

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -89,7 +89,7 @@ class Search:
         workers: Workers,
         most: int = 1,
         retries: bool = False,
-        may_change: bool = True,
+        may_change: Collection[str] | None = None,
         note_change: Callable[[], object] = lambda: None,
     ) -> None:
         self.objectives, self.sweep, self.runner, self.most = objectives, sweep, runner, most
@@ -141,8 +141,8 @@ class Search:
         return [self._seeded(trial, seed) for seed in self.space.seeds if seed not in trial.seed_values]
 
     def _seeded(self, trial: RunningTrial, seed: int) -> Job:
-        # the learning curves of the first seeds are compared with each other
-        first = seed == self.space.seeds[0]
+        # the learning curves of the first seeds are compared with each other; a trial that has finished, with other seeds, stays so
+        first = seed == self.space.seeds[0] and not trial.seed_values
         folder = str(trial.place) if seed == trial.plain_seed else f"{trial.place}_seed{seed}"
         return Job(trial, seed, folder, [*trial.overrides, f"{SEED}={seed}"], judged=first)
 

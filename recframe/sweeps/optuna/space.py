@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution
@@ -92,20 +93,25 @@ class Space:
     @property
     def distributions(self) -> dict[str, BaseDistribution]:
         """The values of each searched setting, by its key."""
-        return {setting.key: setting.distribution for setting in (*self.groups, *self.values) if setting.distribution is not None}
+        return {key: setting.distribution for key, setting in self.searched.items() if setting.distribution is not None}
+
+    @property
+    def searched(self) -> dict[str, Setting]:
+        """The searched settings, by their keys."""
+        return {setting.key: setting for setting in (*self.groups, *self.values) if setting.distribution is not None}
 
     def seed_of(self, overrides: Sequence[str]) -> int | None:
-        """The seed of the config of a trial with these overrides, of which none is a seed; None if its config has none."""
+        """The seed of the config of a trial with these overrides, without those of the seed; None if its config has none."""
         keys = {setting.key for setting in self.groups}
         seed = OmegaConf.select(self._config([text for text in overrides if text.partition("=")[0] in keys]), SEED)
         return seed if isinstance(seed, int) else None
 
     def with_fixed_seed_as_only_one(self) -> Space:
         """The same, with the fixed seed, if there is one, as the only one with which each trial is run."""
-        (fixed,) = [setting.text.partition("=")[2] for setting in self.values if setting.key == SEED] or [""]
-        if self.seeds or not fixed.isdecimal():
+        seed = given_seed([setting.text for setting in self.values if setting.distribution is None], None)
+        if self.seeds or seed is None:
             return self
-        return replace(self, values=[setting for setting in self.values if setting.key != SEED], seeds=[int(fixed)])
+        return replace(self, values=[setting for setting in self.values if not is_seed(setting.key)], seeds=[seed])
 
     @cached_property
     def conditional(self) -> list[str]:
@@ -150,6 +156,29 @@ class Space:
         searched = {key: repr(distribution) for key, distribution in self.distributions.items()}
         fixed = sorted(setting.text for setting in (*self.groups, *self.values) if setting.distribution is None)
         return {"searched": searched, "fixed": fixed, "seeds": list(self.seeds)}
+
+
+def is_seed(key: str) -> bool:
+    """Whether the key of an override, with its sign, is that of the seed."""
+    return key.lstrip("+~") == SEED
+
+
+def given_seed(overrides: Sequence[str], default: int | None) -> int | None:
+    """The seed of a run with these overrides, of which the last counts; None if they do not say which number it is.
+
+    Parameters
+    ----------
+    default: the seed if none of them gives one.
+    """
+    own = [text for text in overrides if is_seed(text.partition("=")[0])]
+    if not own:
+        return default
+    value = OverridesParser.create().parse_override(own[-1]).value()
+    try:
+        # the option takes an integer in quotes, too
+        return int(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else None
+    except ValueError:
+        return None
 
 
 def _seeds(override: Override) -> list[int]:

@@ -16,6 +16,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from recframe.config.schema.search import OptunaSweeperConfig
 from recframe.errors import UserError
+from recframe.sweeps.optuna.attributes import SEARCH
 
 DATABASE = "study.db"
 JOURNAL = "journal:"
@@ -54,7 +55,7 @@ def open_storage(address: str | None, sweep: Path) -> BaseStorage:
 def create_study(
     storage: BaseStorage, name: str, directions: Sequence[str], settings: OptunaSweeperConfig, must_be_new: bool = False
 ) -> optuna.Study:
-    """The study of that name, created if it is new.
+    """The study of that name, created if it is new. One without trials, of which nothing says what it searches, is taken for new.
 
     Parameters
     ----------
@@ -64,13 +65,16 @@ def create_study(
     ------
     DuplicatedStudyError: with `must_be_new`, if there is one.
     """
-    return optuna.create_study(
-        study_name=name,
-        storage=storage,
-        directions=[OPTUNA_DIRECTIONS[direction] for direction in directions],
-        pruner=pruner_of(settings),
-        load_if_exists=not must_be_new,
+    ways = [OPTUNA_DIRECTIONS[direction] for direction in directions]
+    study = optuna.create_study(
+        study_name=name, storage=storage, directions=ways, pruner=pruner_of(settings), load_if_exists=not must_be_new
     )
+    unused = SEARCH not in study.user_attrs and not study.get_trials(deepcopy=False)
+    if unused and [way.name.lower() for way in study.directions] != ways:
+        # its process died before it said what is searched
+        optuna.delete_study(study_name=name, storage=storage)
+        return create_study(storage, name, directions, settings)
+    return study
 
 
 def sampler_of(settings: OptunaSweeperConfig, number: int) -> BaseSampler:

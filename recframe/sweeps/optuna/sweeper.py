@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from recframe.sweeps.optuna.workers import Workers
 
 
+PARAMS = "hydra.sweeper.params."
+
+
 class OptunaSweeper(RecordedSweeper):
     """Searches settings with Optuna. Parameters are those of `recframe.config.schema.search.OptunaSweeperConfig`.
 
@@ -123,17 +126,20 @@ class OptunaSweeper(RecordedSweeper):
         known |= {job.folder: job for job in added}
         return [known[job.folder] for job in jobs]
 
-    def _may_change(self) -> bool:
-        """Whether the study's seeds and values may be changed. If other folders work on it, too, the person must have changed them here."""
+    def _may_change(self) -> list[str] | None:
+        """The settings of which the study may get other values; None: all.
+
+        If other folders work on it, too, they are those that the person gives this folder now, other than those that it had.
+        """
         if self.settings.storage is None:
-            return True
+            return None
         if not self.plan.resumed:
-            return False
-        before = {text for text in SweepFile.read(self.folder).command if not text.startswith("hydra.sweep.dir=")}
-        return not before.issuperset(text for text in self.file.command if not text.startswith("hydra.sweep.dir="))
+            return []
+        before = SweepFile.read(self.folder).command
+        return [text.partition("=")[0].lstrip("+").removeprefix(PARAMS) for text in self.file.command if text not in before]
 
     def _note_command(self) -> None:
-        self.file.write(self.folder)
+        self.number(())
 
     def _space(self, arguments: Sequence[str]) -> Space:
         from recframe.sweeps.optuna.space import Space

@@ -107,11 +107,13 @@ class Trials:
                     log.info("trial %d goes on, which another process had begun", trial.number)
                     return self._begin_again(trial)
             again = retried(trials)
-            begun = sum(trial.state is not TrialState.WAITING and trial.number not in again for trial in trials)
             waiting = [trial for trial in trials if trial.state is TrialState.WAITING]
             # those that are tried again have taken no other's place, and those that were begun before have theirs
-            due = [trial for trial in waiting if RETRY_OF in trial.user_attrs or OVERRIDES in trial.user_attrs]
-            for trial in sorted(due, key=self._promise) or (waiting if begun < self.total else []):
+            due = {trial.number: trial for trial in waiting if RETRY_OF in trial.user_attrs or OVERRIDES in trial.user_attrs}
+            begun = len(due) + sum(trial.state is not TrialState.WAITING and trial.number not in again for trial in trials)
+            queued = [trial for trial in waiting if trial.number not in due] if begun < self.total else []
+            # other folders may take any of them meanwhile
+            for trial in (*sorted(due.values(), key=self._promise), *queued):
                 if self._claim(trial):
                     return self._begin_again(trial)
             if begun >= self.total or self.settings.sampler == "grid":

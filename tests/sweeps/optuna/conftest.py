@@ -1,7 +1,7 @@
 """A toy app whose jobs take no time, searched in this process."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import pytest
@@ -36,7 +36,8 @@ class Toy:
     """Searches settings of the app, and runs its jobs.
 
     calls: the folder of each job that was started.   rounds: the number of jobs that were started together.
-    studies: the study that each job was told.   changes: the command lines that were to be written down.
+    studies: the study that each job was told.   judged: the folders of those by which a trial may be pruned.
+    changes: the command lines that were to be written down.
     """
 
     def __init__(self, sweep: Path) -> None:
@@ -44,6 +45,7 @@ class Toy:
         self.calls: list[str] = []
         self.rounds: list[int] = []
         self.studies: dict[str, str] = {}
+        self.judged: list[str] = []
         self.changes: list[tuple[str, ...]] = []
         self.stopped = False
 
@@ -54,7 +56,7 @@ class Toy:
         most: int = 1,
         objectives: Objectives | None = None,
         retries: bool = False,
-        may_change: bool = True,
+        may_change: Collection[str] | None = None,
         **settings,
     ) -> dict:
         """Search, and return study.json."""
@@ -79,6 +81,7 @@ class Toy:
     def _run(self, job: Job) -> Outcome:
         self.calls.append(job.folder)
         self.studies[job.folder] = job.trial.study
+        self.judged += [job.folder] if job.judged else []
         try:
             return Outcome(FINISHED, objective=self.objective(compose(job.overrides)))
         except Pruned as pruned:

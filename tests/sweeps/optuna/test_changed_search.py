@@ -8,9 +8,14 @@ from omegaconf import DictConfig
 
 from recframe.config import ConfigError
 from recframe.errors import JobStopped, UserError
+from recframe.sweeps.optuna import continuation
 from recframe.sweeps.optuna.search import Objectives
 from recframe.sweeps.optuna.summary import Summary
+from recframe.sweeps.optuna.sweeper import OptunaSweeper
+from recframe.sweeps.optuna.trials import Trials
 from recframe.sweeps.optuna.workers import Workers
+from recframe.sweeps.plan import SweepPlan
+from recframe.sweeps.sweep_file import SweepFile
 from recframe.tracking import write_result
 
 POLICIES = {"trained": {"return": {"mean": 1.0, "low": 0.5, "high": 1.5, "n": 4}}}
@@ -22,7 +27,8 @@ class Killed(BaseException):
 
 
 def value(cfg: DictConfig) -> float:
-    return -abs(cfg.agent.rate - 0.1) + cfg.seed**2 + cfg.x
+    # the option takes an integer in quotes, too
+    return -abs(cfg.agent.rate - 0.1) + int(cfg.seed) ** 2 + cfg.x
 
 
 @pytest.fixture
@@ -37,7 +43,7 @@ def jobs(toy):
             raise ValueError("no memory")
         if folder.name in search.stopped:
             raise JobStopped("stopped by SIGTERM")
-        write_result(folder, objective=value(cfg), seed=cfg.seed, env_steps=0, seconds=0.0, policies=POLICIES)
+        write_result(folder, objective=value(cfg), seed=int(cfg.seed), env_steps=0, seconds=0.0, policies=POLICIES)
         return value(cfg)
 
     def search(*arguments: str, **settings) -> dict:
@@ -71,7 +77,7 @@ def test_seeds_that_are_added_are_all_that_is_run_of_the_trials_before(toy, jobs
     # the same once more has nothing to do, and changes nothing
     assert jobs(*SPACE, "seed=0,1,2,3", n_trials=6, **own) == study
     assert toy.calls == []
-    assert toy.changes == [(*SPACE, "seed=0,1,2,3")]
+    assert set(toy.changes) == {(*SPACE, "seed=0,1,2,3")}
 
 
 def test_a_search_without_seeds_goes_on_with_several(toy, jobs):
@@ -91,6 +97,70 @@ def test_the_seed_of_a_run_may_have_been_given(toy, jobs):
     study = jobs("x=1,2", "seed=1,2,3", sampler="grid")
     assert sorted(toy.calls) == ["0_seed1", "0_seed3", "1_seed1", "1_seed3"]
     assert study["trials"][0]["seed_values"] == {"2": [5.0], "1": [2.0], "3": [10.0]}
+
+
+@pytest.mark.parametrize(
+    ("given", "seed", "results"),
+    [
+        (["seed=1_0"], 10, False),
+        (["seed='3'"], 3, False),
+        (["++seed=+4"], 4, False),
+        (["seed=1", "seed=2"], 2, False),
+        (["seed=${x}"], None, False),
+        (["seed=${x}"], None, True),
+    ],
+)
+def test_a_run_counts_for_no_seed_but_its_own(toy, jobs, given, seed, results):
+    jobs("x=1,2", *given, sampler="grid")
+    if not results:
+        for number in range(2):
+            (toy.sweep / str(number) / "result.json").unlink()
+    study = jobs("x=1,2", "seed=0,1,2,3,4,10", sampler="grid")
+    for number, trial in enumerate(study["trials"]):
+        own = seed or (number + 1 if results else None)
+        assert trial["seed_values"] == {str(one): [number + 1.0 + one**2] for one in (0, 1, 2, 3, 4, 10)}
+        others = {f"{number}_seed{one}" for one in (0, 1, 2, 3, 4, 10) if one != own}
+        assert {folder for folder in toy.calls if folder.startswith(f"{number}_")} == others
+
+
+@pytest.mark.parametrize(("now", "seed"), [(["seed='3'"], 3), (["seed=1", "seed=2"], 2), (["++seed=1_0"], 10)])
+def test_a_fixed_seed_is_the_only_one_of_a_search_with_several(toy, jobs, now, seed):
+    jobs("x=1,2", "seed=0,1", sampler="grid")
+    study = jobs("x=1,2", *now, sampler="grid")
+    assert toy.calls == [f"0_seed{seed}", f"1_seed{seed}"]
+    assert [trial["values"] for trial in study["trials"]] == [[1.0 + seed**2], [2.0 + seed**2]]
+
+
+def test_a_trial_that_has_finished_is_not_judged_again(toy, jobs):
+    own = {"sampler": "grid", "pruner": "median"}
+    jobs("x=1,2", "seed=0,1", **own)
+    assert toy.judged == ["0_seed0", "1_seed0"]
+    toy.judged.clear()
+    jobs("x=1,2,3", "seed=5,0,1", **own)
+    assert toy.judged == ["2_seed5"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "kept"), [("seed=0,1", "seed=5,0", False), ("seed=0,1", "seed=0,5", True), ("x=0", "seed=5,0", False)]
+)
+def test_a_running_trial_is_judged_by_the_learning_curve_of_one_seed(toy, before, now, kept):
+    curves = []
+
+    def objective(cfg: DictConfig) -> float:
+        study = toy.search.trials.study
+        (trial,) = study.get_trials()
+        curves.append(trial.intermediate_values)
+        if len(curves) == 1:
+            study._storage.set_trial_intermediate_value(trial._trial_id, 1, 0.5)
+            raise Killed
+        return value(cfg)
+
+    space = ["agent.rate=interval(0,1)", "x=0"]
+    with pytest.raises(Killed):
+        toy(*space, *([before] if before not in space else []), n_trials=1, objective=objective)
+    toy(*space, now, n_trials=1, objective=objective)
+    assert curves == [{}, {1: 0.5} if kept else {}, {1: 0.5} if kept else {}]
+    assert toy.judged[1:] in (["0_seed5"], ["0_seed0"], ["0"])
 
 
 def test_with_fewer_seeds_the_mean_is_over_these_and_the_runs_stay(toy, jobs):
@@ -119,6 +189,45 @@ def test_a_grid_gets_the_combinations_that_it_lacks(toy, jobs):
     study = jobs("x=1,2,3", "agent.rate=0.1,0.2", sampler="grid", n_trials=6)
     assert toy.calls == ["3", "4", "5"]
     assert len({tuple(one.values()) for one in settings(study)}) == 6
+
+
+def test_choices_that_are_equal_in_python_are_known_by_their_texts(toy, jobs):
+    before = jobs("x=1,2", sampler="grid", n_trials=1)
+    for values in ("x=1,2,true", "x=2,1.0", "x=1,2,true", "x=interval(0,2)"):
+        study = jobs(values, sampler="grid" if "interval" not in values else "random", n_trials=1)
+        assert toy.calls == []
+        assert study["trials"][0]["settings"]["x"] in ("1", "1.0")
+        assert study["trials"][0]["values"] == before["trials"][0]["values"]
+    jobs("x=1,2,true", sampler="grid")
+    assert [one["x"] for one in settings(toy.study)] == ["1", "2", "True"]
+    with pytest.raises(ConfigError, match=r"^x: trial 2 of the study .* has True, which is no longer among the values"):
+        jobs("x=1,2", sampler="grid")
+
+
+def test_points_of_a_grid_that_never_ran_may_be_left_out(toy, jobs):
+    jobs("x=1,2,3,4", sampler="grid", n_trials=2)
+    study = jobs("x=1,2,4,5", sampler="grid")
+    assert toy.calls == ["2", "3"]
+    assert [one["x"] for one in settings(study)] == ["1", "2", "4", "5"]
+    # those that ran may not, and those before one that ran keep their numbers
+    with pytest.raises(ConfigError, match=r"^x: trial 3 of the study .* has 5, which is no longer among the values"):
+        jobs("x=1,2,4", sampler="grid")
+
+
+@pytest.mark.parametrize("n_trials", [None, 3])
+def test_a_grid_goes_on_with_its_other_points_if_another_folder_takes_what_was_begun(toy, jobs, monkeypatch, n_trials):
+    jobs("x=1,2,3", "seed=0", "agent=a,b", sampler="grid", n_trials=2)
+
+    def claim(trials, trial, claim=Trials._claim):
+        if "overrides" in trial.user_attrs:
+            # the other folder is faster
+            trials.study._storage.set_trial_state_values(trial._trial_id, optuna.trial.TrialState.RUNNING)
+        return claim(trials, trial)
+
+    monkeypatch.setattr(Trials, "_claim", claim)
+    monkeypatch.setattr(Workers, "has_left", lambda *_: False)
+    jobs("x=1,2,3", "seed=0,1", "agent=a,b", sampler="grid", n_trials=n_trials)
+    assert toy.calls == [f"{number}_seed{seed}" for number in range(2, n_trials or 6) for seed in (0, 1)]
 
 
 def test_trials_that_were_given_up_stay_so_unless_nothing_is_given_up_any_more(toy, jobs):
@@ -268,13 +377,13 @@ def test_a_study_of_several_folders_is_changed_only_by_a_person_who_says_so(toy,
     other = other_folder(toy, tmp_path)
     own = {"storage": f"journal:{tmp_path / 'journal'}", "study_name": "both", "objective": value, "hopeless": None}
     toy("x=interval(0,1)", "seed=0,1", n_trials=2, **own)
-    with pytest.raises(UserError, match="the study 'both' has other seeds or values, and other folders may work on it; repeat them, or "):
-        other("x=interval(0,1)", "seed=0", n_trials=2, may_change=False, **own)
+    with pytest.raises(UserError, match=r"the study 'both' has other seeds or values \(seed\), and other folders may work on it; repeat"):
+        other("x=interval(0,1)", "seed=0", n_trials=2, may_change=(), **own)
     study = other("x=interval(0,1)", "seed=0,1,2", n_trials=2, **own)
     # the results of the other folder are known from the study
     assert other.calls == ["0_seed2", "1_seed2"]
     assert [len(trial["seed_values"]) for trial in study["trials"]] == [3, 3]
-    assert toy("x=interval(0,1)", "seed=0,1,2", n_trials=2, may_change=False, **own)["study"] == "both (2)"
+    assert toy("x=interval(0,1)", "seed=0,1,2", n_trials=2, may_change=(), **own)["study"] == "both (2)"
 
 
 def test_a_study_is_changed_by_one_folder_at_a_time(toy, tmp_path, monkeypatch):
@@ -320,3 +429,116 @@ def test_a_study_is_not_changed_under_a_folder_that_works_on_it(toy, tmp_path, m
         toy("x=interval(0,1)", "seed=0,1", n_trials=3, objective=in_a_trial, **own)
     assert [trial["state"] for trial in other.study["trials"]] == ["finished"] * 3
     assert toy.calls == ["0_seed0", "0_seed1", "1_seed0", "1_seed1"]
+
+
+def test_a_folder_changes_nothing_that_its_person_has_not_typed_now(toy, tmp_path):
+    other, both = other_folder(toy, tmp_path), {"storage": f"journal:{tmp_path / 'journal'}", "study_name": "both"}
+    own = {**both, "objective": value, "hopeless": None, "n_trials": 1}
+    for one in (toy, other):
+        one("x=interval(0,1)", "seed=0,1", **own)
+    toy("x=interval(0,1)", "seed=0,1,2", **own)
+    # the seeds of before come along with what is typed
+    for typed in ((), ("hydra.sweeper.n_trials",), ("x",)):
+        with pytest.raises(UserError, match=r"the study 'both \(2\)' has other seeds or values \(seed"):
+            other("x=interval(0,2)" if "x" in typed else "x=interval(0,1)", "seed=0,1", **{**own, "may_change": typed})
+    # what is asked for and is so already is written down, so that it is no change when it is asked for again
+    other.changes.clear()
+    other("x=interval(0,1)", "seed=0,1,2", **{**own, "may_change": ("seed",)})
+    assert other.changes == [("x=interval(0,1)", "seed=0,1,2")]
+
+
+def test_what_a_person_has_typed_now_is_told_by_the_command_of_before(tmp_path):
+    before = ("x=interval(0,1)", "+y=1,2", "seed=0,1", "hydra.sweeper.params.z=1,2")
+    SweepFile(before).write(tmp_path)
+    sweeper = OptunaSweeper(storage="journal:journal")
+    sweeper.folder = tmp_path
+    for now, keys in (
+        (before, set()),
+        ((*before, "hydra.sweeper.n_trials=60"), {"hydra.sweeper.n_trials"}),
+        (("x=interval(0,1)", "+y=1,2,3", "seed=0,1,2", "hydra.sweeper.params.z=1"), {"y", "seed", "z"}),
+    ):
+        sweeper.file = SweepFile(now)
+        sweeper.plan = SweepPlan(sweeper.file, resumed=True)
+        assert set(sweeper._may_change()) == keys
+        sweeper.plan = SweepPlan(sweeper.file)
+        assert list(sweeper._may_change()) == []
+
+
+@pytest.mark.parametrize("moment", ["before it looks", "before it tells", "before it creates"])
+def test_of_two_folders_that_change_a_study_at_the_same_time_one_does(toy, tmp_path, monkeypatch, moment):
+    other = other_folder(toy, tmp_path)
+    own = {"storage": f"journal:{tmp_path / 'journal'}", "study_name": "both", "objective": value, "hopeless": None, "n_trials": 2}
+    toy("x=interval(0,1)", "seed=0,1", **own)
+    told = []
+
+    def beside(at: str, name: str = "") -> None:
+        if at == moment and not told:
+            told.append(at)
+            if at == "before it creates":
+                # the other has told so, too, and is here first
+                with pytest.MonkeyPatch.context() as patched:
+                    patched.setattr(optuna.Study, "user_attrs", property(without_announcement))
+                    other("x=interval(0,1)", "seed=0,1,2", **own)
+            else:
+                other("x=interval(0,1)", "seed=0,1,2", **own)
+
+    attributes = optuna.Study.user_attrs.fget
+
+    def without_announcement(study):
+        found = dict(attributes(study))
+        if (found.get("recframe followed by") or {}).get("sweep") == str(toy.sweep):
+            del found["recframe followed by"]
+        return found
+
+    def names(storage, names=optuna.get_all_study_names):
+        found = names(storage)
+        beside("before it looks")
+        return found
+
+    def set_user_attr(study, key, value, set_user_attr=optuna.Study.set_user_attr):
+        if key == "recframe followed by":
+            beside("before it tells")
+        set_user_attr(study, key, value)
+
+    def create(storage, name, *rest, create=continuation.create_study, **more):
+        if name == "both (2)" and more.get("must_be_new"):
+            beside("before it creates")
+        return create(storage, name, *rest, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(optuna, "get_all_study_names", names)
+        patched.setattr(optuna.Study, "set_user_attr", set_user_attr)
+        patched.setattr(continuation, "create_study", create)
+        with pytest.raises(UserError, match=f"the study 'both' are just being changed from {other.sweep}; wait for it"):
+            toy("x=interval(0,1)", "seed=0,1,3", **own)
+    assert other.study["study"] == "both (2)"
+    # which then goes on from what the other has made of it
+    study = toy("x=interval(0,1)", "seed=0,1,3", **own)
+    assert study["study"] == "both (3)"
+    assert [len(trial["seed_values"]) for trial in study["trials"]] == [3, 3]
+    assert optuna.get_all_study_names(toy.search.trials.study._storage) == ["both", "both (2)", "both (3)"]
+
+
+@pytest.mark.parametrize("described", [True, False])
+def test_a_study_of_that_name_that_follows_none_is_left_alone(toy, jobs, described):
+    jobs("x=1,2", "seed=0,1", sampler="grid")
+    study = toy.search.trials.study
+    foreign = optuna.create_study(study_name="sweep (2)", storage=study._storage)
+    foreign.set_user_attr("recframe search" if described else "mine", {"seeds": []})
+    # as if a process had died before it could create its study
+    study.set_user_attr("recframe followed by", {"study": "sweep (2)", "sweep": str(toy.sweep), "since": "2026-01-01T00:00:00"})
+    assert jobs("x=1,2", "seed=0,1", sampler="grid")["study"] == "sweep"
+    assert jobs("x=1,2", "seed=0,1,2", sampler="grid")["study"] == "sweep (3)"
+    assert optuna.get_all_study_names(study._storage) == ["sweep", "sweep (2)", "sweep (3)"]
+
+
+def test_a_study_whose_process_was_killed_at_once_is_taken_for_new(toy, jobs, monkeypatch):
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(optuna.Study, "set_user_attr", killed)
+        with pytest.raises(Killed):
+            jobs("x=1,2", sampler="grid", objectives=Objectives((), ("min",)))
+    jobs("x=1,2", sampler="grid")
+    assert toy.search.trials.study.directions == [optuna.study.StudyDirection.MAXIMIZE]
