@@ -55,6 +55,10 @@ class JobStopped(Exception):
     """
 
 
+class JobAtLimit(JobStopped):
+    """A job of a sweep was stopped at a limit of its own, which it would reach again."""
+
+
 class JobFailed(UserError):
     """A job of a sweep failed in a process of its own; the message is the reason in one line.
 

@@ -10,8 +10,11 @@ from omegaconf import DictConfig, open_dict
 
 from recframe.errors import JobFailed, JobStopped
 from recframe.sweeps.failure import leave_failure
-from recframe.sweeps.record import ENDED, LOST, NOT_STARTED, NUMBER_VARIABLE, JobNote, SweepRecord
+from recframe.sweeps.limits import VARIABLE as LIMITS_VARIABLE
+from recframe.sweeps.limits import Limits, ended_natively
+from recframe.sweeps.record import ENDED, LOST, NOT_STARTED, NUMBER_VARIABLE, RUNNING, JobNote, SweepRecord
 from recframe.sweeps.remote import failed
+from recframe.tracking.folder import LOG_NAME
 
 
 def prepared(config: DictConfig) -> None:
@@ -26,9 +29,24 @@ def prepared(config: DictConfig) -> None:
 
 def number_of(job: int, overrides: Sequence[str]) -> int:
     """The number of a job in its sweep, which a sweeper may say in the overrides; by default, the launcher's."""
-    key = f"hydra.job.env_set.{NUMBER_VARIABLE}="
+    return int(_variable(NUMBER_VARIABLE, overrides) or job)
+
+
+def _variable(name: str, overrides: Sequence[str]) -> str:
+    """The value of a variable in the environment of a job with these overrides; empty if they do not set it."""
+    key = f"hydra.job.env_set.{name}="
     texts = [text.partition("=")[2].strip("'") for text in overrides if text.lstrip("+").startswith(key)]
-    return int(texts[-1]) if texts else job
+    return texts[-1] if texts else ""
+
+
+def ended_at_limit(number: int, overrides: Sequence[str]) -> str | None:
+    """The limit that a job, by its number in the sweep, was ended at with its process, because it did not stop; None if it was not."""
+    last, limits = notes().get(number), Limits.of_written(_variable(LIMITS_VARIABLE, overrides))
+    if last is not None and last.state == ENDED:
+        return last.reason
+    # one that holds Python's lock cannot tell; one that was lost may be noticed late
+    hung = last is not None and last.state == RUNNING and limits.hung(last.since) and ended_natively(Path(last.folder) / LOG_NAME)
+    return f"{limits.time_exceeded()} and did not stop" if hung else None
 
 
 def sweep_stopped() -> bool:
@@ -52,10 +70,9 @@ def not_started(number: int, overrides: Sequence[str]) -> JobReturn:
 def lost(number: int, overrides: Sequence[str], reason: str) -> JobReturn:
     """The result of a job, by its number in the sweep, whose process ended without one; it is recorded, also in the folder of its run."""
     last = notes().get(number)
-    if last is not None and last.state == ENDED:
-        # at a limit, by itself
-        reason = last.reason
-    else:
+    if (limit := ended_at_limit(number, overrides)) is not None:
+        reason = limit
+    if last is None or last.state != ENDED:
         _note(number, LOST, reason)
     if last is not None and last.folder:
         leave_failure(Path(last.folder), reason)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from recframe.errors import JobFailed, JobStopped, Pruned, Stop
+from recframe.errors import JobAtLimit, JobFailed, JobStopped, Pruned, Stop
 from recframe.signals import any_received, forget_received, handle_stop_signals
 from recframe.sweeps.failure import failure_left
 from recframe.sweeps.limits import Limits, Watchdog
@@ -82,7 +82,8 @@ class Worker:
             else:
                 with suppress(OSError):  # a full disk, or no folder yet
                     STOPPED_RUN.write(watchdog.log.parent, watchdog.reason)
-            raise JobStopped(watchdog.reason or str(stop)) from None
+                raise JobAtLimit(watchdog.reason) from None
+            raise JobStopped(str(stop)) from None
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         """Outside a run, which has handlers of its own."""

@@ -135,10 +135,8 @@ class JobLauncher:
 
     def _hung(self, running: Sequence[SweepJob]) -> list[SweepJob]:
         """The jobs that were ended from outside of Python because they did not stop after their time."""
-        if self.limits.job_timeout is None:
-            return []
-        notes, latest = self.record.notes(), time.time() - self.limits.job_timeout - self.limits.grace_period
-        return [job for job in running if notes[job.number].since < latest]
+        notes = self.record.notes()
+        return [job for job in running if self.limits.hung(notes[job.number].since)]
 
     def _note_crash(self, job: SweepJob, reason: str) -> None:
         self.outcomes[job.number] = Outcome(FAILED, reason)

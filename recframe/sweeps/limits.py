@@ -39,16 +39,33 @@ class Limits:
     @classmethod
     def of_environment(cls) -> Limits:
         """The limits of the job that runs in this process."""
-        words = os.environ.get(VARIABLE, "").split()
+        return cls.of_written(os.environ.get(VARIABLE, ""))
+
+    @classmethod
+    def of_written(cls, text: str) -> Limits:
+        """The limits that `written` gives."""
+        words = text.split()
         return cls(*(None if word == "-" else float(word) for word in words)) if len(words) == 3 else cls()  # type: ignore[arg-type]
 
     def time_exceeded(self) -> str:
         """Why a job is ended that takes too long."""
         return f"it reached sweep.job_timeout={self.job_timeout:g} (seconds)"
 
+    def hung(self, since: float) -> bool:
+        """Whether a job that has run since this time, in seconds since the epoch, did not stop at the limit and in its grace period."""
+        return self.job_timeout is not None and since < time.time() - self.job_timeout - self.grace_period
+
     def memory_exceeded(self, used: float) -> str:
         """Why a job is ended whose process is too large. `used` is in GiB."""
         return f"its process took {used:.2f} GiB, sweep.memory_limit={self.memory_limit:g}"
+
+
+def ended_natively(log: Path) -> bool:
+    """Whether `faulthandler` has ended a process after its time, which it writes into the log of the job."""
+    try:
+        return any(line.startswith("Timeout (") for line in log.read_text(encoding="utf-8", errors="replace").splitlines())
+    except OSError:
+        return False
 
 
 def memory_of_process() -> float:

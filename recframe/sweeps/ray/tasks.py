@@ -12,8 +12,7 @@ from hydra.core.utils import JobReturn, filter_overrides
 from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 
 from recframe.errors import UserError
-from recframe.sweeps.elsewhere import lost, not_started, notes, number_of, sweep_stopped
-from recframe.sweeps.record import ENDED
+from recframe.sweeps.elsewhere import ended_at_limit, lost, not_started, notes, number_of, sweep_stopped
 from recframe.sweeps.remote import SharedTask, failed, run_in_process, sendable
 
 POLL_SECONDS = 1.0
@@ -95,7 +94,7 @@ class Tasks:
             reason = str(error).strip().partition("\n")[0]
             tried = self.retries.get(job, 0)
             # a job that ended itself at a limit would reach it again
-            if tried >= self.max_retries or sweep_stopped() or (number in notes() and notes()[number].state == ENDED):
+            if tried >= self.max_retries or sweep_stopped() or ended_at_limit(number, overrides) is not None:
                 return lost(number, overrides, f"the process of the job was lost: {reason}")
             self.retries[job] = tried + 1
             log.warning("the process of job %d was lost; it is started again (%d of %d): %s", number, tried + 1, self.max_retries, reason)

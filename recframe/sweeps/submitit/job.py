@@ -12,7 +12,7 @@ from typing import Any
 import submitit
 from hydra.core.utils import JobReturn
 
-from recframe.errors import JobStopped
+from recframe.errors import JobAtLimit, JobStopped
 from recframe.sweeps.elsewhere import sweep_stopped
 from recframe.sweeps.remote import SharedTask, run_in_process
 
@@ -32,7 +32,8 @@ class QueuedJob:
         queue = submitit.JobEnvironment()
         warning = TimeWarning(getattr(signal, f"SIG{queue.USR_SIG}"))
         returned = run_in_process(job, overrides, self.shared, queue.job_id)
-        if isinstance(returned._return_value, JobStopped) and not sweep_stopped():
+        error = returned._return_value
+        if isinstance(error, JobStopped) and not isinstance(error, JobAtLimit) and not sweep_stopped():
             # submitit takes what is returned for the job's result; this job has none yet
             if warning.received:
                 warning.queue_again()
