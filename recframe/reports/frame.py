@@ -48,7 +48,8 @@ def frame_of(sweep: Sweep) -> pl.DataFrame:
     settings = list(dict.fromkeys(key for run in sweep.runs for key in run.settings))
     rows: list[dict[str, Any]] = []
     metrics: dict[str, None] = {}
-    taken, left_out = {*RUN_COLUMNS, *settings}, set()
+    taken = {*RUN_COLUMNS, *settings}
+    left_out: set[str] = set()
     for run in sweep.runs:
         for policy, measured in _measured(run.result).items():
             row: dict[str, Any] = {name: run.result.get(name) for name in RUN_COLUMNS}
