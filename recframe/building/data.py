@@ -14,7 +14,7 @@ from recframe.building.component import component_of, data_for_training, own_dat
 from recframe.building.dataset import load_dataset
 from recframe.building.fingerprints import Check, accept_all, data_fingerprints
 from recframe.building.initial import InitialPolicy, initial_policy
-from recframe.building.kept_data import load_once
+from recframe.building.kept_data import forget_data, load_once
 from recframe.building.logs import RunLog, split_run_log
 from recframe.building.memory import require_memory
 from recframe.building.texts import mapped, reduced, with_text_vectors
@@ -57,6 +57,9 @@ def load(cfg: DictConfig, device: torch.device, check: Check = accept_all, to_tr
     """
     initial = initial_policy(cfg)
     data: Data | None = own_data(component_of(Kind.ENVIRONMENT, cfg.environment), cfg.environment)
+    if data is not None or not in_sweep:
+        # nobody may ask for it again
+        forget_data()
     if data is not None:
         log.info("%s: %s; dataset and encoder are not used", cfg.environment.name, _describe(data))
         check(data_fingerprints(data))

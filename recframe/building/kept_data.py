@@ -7,13 +7,14 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
 
 from recframe.building.component import component_of
 from recframe.building.dataset import load_dataset
@@ -21,6 +22,8 @@ from recframe.components import Kind
 from recframe.files import file_state
 from recframe.interfaces import Data
 from recframe.plugin_loader import OWN_DISTRIBUTION, registry
+
+log = logging.getLogger(__name__)
 
 FILES = ("exists", "path")
 """What is declared of an option that names a file or a folder."""
@@ -33,23 +36,32 @@ SETTLED = 2.0
 
 
 class Kept(NamedTuple):
-    """Data, what it depends on, and what was logged while it was loaded: level and text."""
+    """Data, what it depends on, and what was logged while it was loaded: level and text.
+
+    versions: how often each of its tensors had been written into.
+    """
 
     key: str
     data: Data
     said: list[tuple[str, int, str]]
+    versions: list[int]
 
 
 _kept: list[Kept] = []
 """The last data, or nothing."""
 
 
+def forget_data() -> None:
+    """Free the memory of what is kept, if anything."""
+    _kept.clear()
+
+
 def load_once(section: DictConfig) -> Data:
     """The data of a dataset, loaded at most once in a row by this process. Nobody may write into it.
 
     It is kept if it depends on nothing but the section, the code of this process, and files of which it can be told that they are the
-    same; and only the last. Data of a database is loaded again each time, as is that of a dataset that recframe does not bring. What was
-    logged of the files is logged again, as each run has a log of its own.
+    same; and only the last. Data of a database is loaded again each time, as is that of a dataset that recframe does not bring, and data
+    with a tensor that somebody has written into. What was logged of the files is logged again, as each run has a log of its own.
 
     Raises
     ------
@@ -57,17 +69,38 @@ def load_once(section: DictConfig) -> Data:
     """
     began, key = time.time(), _key(section)
     if _kept and _kept[0].key == key:
-        for name, level, text in _kept[0].said:
-            logging.getLogger(name).log(level, "%s", text)
-        return _kept[0].data
+        if _versions(_kept[0].data) == _kept[0].versions:
+            for name, level, text in _kept[0].said:
+                logging.getLogger(name).log(level, "%s", text)
+            return _kept[0].data
+        log.warning(
+            "a component of an earlier job has written into the data that jobs share, which is against the contract: loading it again"
+        )
     # before the next is loaded: the memory holds one
-    _kept.clear()
+    forget_data()
     with _said() as said:
         data = load_dataset(section)
     # a file may have changed while it was read
     if key is not None and _key(section, settled_by=began - SETTLED) == key:
-        _kept.append(Kept(key, data, said))
+        _kept.append(Kept(key, data, said, _versions(data)))
     return data
+
+
+def _versions(data: Data) -> list[int]:
+    """How often each tensor of the data has been written into, also through its views. Frames cannot be written into."""
+    return [0 if tensor.is_inference() else tensor._version for tensor in _tensors(data)]
+
+
+def _tensors(part: Any) -> Iterator[Tensor]:
+    """The tensors in a part of data: the fields of tuples and dataclasses, and values of mappings; lists hold texts."""
+    if isinstance(part, Tensor):
+        yield part
+        return
+    values: Iterable[Any] = part if isinstance(part, tuple) else part.values() if isinstance(part, Mapping) else ()
+    if dataclasses.is_dataclass(part):
+        values = (getattr(part, field.name) for field in dataclasses.fields(part))
+    for value in values:
+        yield from _tensors(value)
 
 
 def _key(section: DictConfig, settled_by: float | None = None) -> str | None:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -81,9 +82,15 @@ def write_shard(folder: Path, fingerprint: str, keys: np.ndarray, vectors: np.nd
         tensors["lengths"] = np.ascontiguousarray(lengths, dtype=np.int64)
         # of its own, so that releases that do not know lengths can read the file
         metadata["lengths_sha256"] = hashlib.sha256(_bytes(tensors["lengths"])).hexdigest()
-    with usual_permissions(temporary):
-        save_file(tensors, temporary, metadata=metadata)
-    os.replace(temporary, path)
+    try:
+        with usual_permissions(temporary):
+            save_file(tensors, temporary, metadata=metadata)
+        os.replace(temporary, path)
+    except BaseException:
+        # on a full disk, what was written would be in the way of others
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
     return path
 
 

@@ -222,7 +222,7 @@ class Interactions:
 
 
 class Data(NamedTuple):
-    """What a dataset loads.
+    """What a dataset loads. Nobody may write into its tensors, as jobs of a sweep share them; change a copy.
 
     catalog: the M items.   users: the P users, or None: anonymous.   interactions: the log, or None: there is none.
     contexts: the texts that a visit may have (`Observation.context`), or None.

@@ -76,27 +76,38 @@ class AnswerCache:
         if self._database is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                self._database = self._connected(str(self.path))
                 # readers do not wait for a writer; a power cut may lose the last answers, never the file
-                self._database.execute("PRAGMA journal_mode = WAL")
-                self._database.execute("PRAGMA synchronous = NORMAL")
-                self._database.execute(TABLE)
+                self._database = self._connected(str(self.path), "PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", TABLE)
             except sqlite3.OperationalError:
-                if not self._is_read_only():
-                    self._database = None
+                if not self.path.is_file() or os.access(self.path.parent, os.W_OK):
                     raise
-                # as somebody has sent it: SQLite would make files beside it, to read it with others that write
-                self._database = self._connected(f"{self.path.absolute().as_uri()}?immutable=1")
+                self._database = self._opened_to_read()
         return self._database
 
-    def _connected(self, name: str) -> sqlite3.Connection:
-        return sqlite3.connect(name, timeout=BUSY_SECONDS, check_same_thread=False, uri=name.startswith("file:"))
+    def _opened_to_read(self) -> sqlite3.Connection:
+        """The file in a folder in which nobody here may write, with what others write meanwhile.
 
-    def _is_read_only(self) -> bool:
-        """Whether there is a file that is complete, in a folder in which nobody here may write."""
-        log_of_writes = self.path.with_name(f"{NAME}-wal")
-        complete = self.path.is_file() and not (log_of_writes.is_file() and log_of_writes.stat().st_size)
-        return complete and not os.access(self.path.parent, os.W_OK)
+        SQLite makes files beside a database to read it with others that write. Where they are not there and cannot be made, as of one
+        that somebody has sent, nobody writes.
+        """
+        address, first_read = self.path.absolute().as_uri(), "SELECT 1 FROM answers LIMIT 1"
+        try:
+            return self._connected(f"{address}?mode=ro", first_read)
+        except sqlite3.OperationalError:
+            if any(self.path.with_name(f"{NAME}{suffix}").exists() for suffix in ("-wal", "-shm")):
+                raise
+            return self._connected(f"{address}?immutable=1", first_read)
+
+    def _connected(self, name: str, *statements: str) -> sqlite3.Connection:
+        """A connection on which the statements were executed."""
+        database = sqlite3.connect(name, timeout=BUSY_SECONDS, check_same_thread=False, uri=name.startswith("file:"))
+        try:
+            for statement in statements:
+                database.execute(statement)
+        except BaseException:
+            database.close()
+            raise
+        return database
 
     def _refused(self, error: Exception) -> ModelError:
         return ModelError(f"{self._where}: the file of answers {self.path} cannot be used: {error}; choose another folder, or replay=off")

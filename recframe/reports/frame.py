@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from recframe.evaluation.table import shown_metrics
 from recframe.metric_names import COLD_METRICS, base_name, has_heading, place_in_tables, places_of, shown_k
 from recframe.reports.runs import Folders, Sweep, SweepRun, find_runs
 from recframe.reports.seeds import TABLES
+
+log = logging.getLogger(__name__)
 
 RUN_COLUMNS = {
     "run": pl.String,
@@ -30,7 +33,8 @@ def sweep_frame(folders: Folders) -> pl.DataFrame:
 
     Columns: run (the name of its folder), folder (its absolute path), seed, objective, env_steps, seconds, policy; one column of strings
     for each setting that differs between the runs; and for each metric `<metric>`, `<metric>/low`, `<metric>/high`, `<metric>/n`. Runs
-    that have not finished are left out; `find_runs` lists them.
+    that have not finished are left out; `find_runs` lists them. So is, with a warning, a metric with the name of a column of runs or
+    settings, whose place it would take.
 
     Raises
     ------
@@ -44,14 +48,21 @@ def frame_of(sweep: Sweep) -> pl.DataFrame:
     settings = list(dict.fromkeys(key for run in sweep.runs for key in run.settings))
     rows: list[dict[str, Any]] = []
     metrics: dict[str, None] = {}
+    taken = {*RUN_COLUMNS, *settings}
+    left_out: set[str] = set()
     for run in sweep.runs:
         for policy, measured in _measured(run.result).items():
             row: dict[str, Any] = {name: run.result.get(name) for name in RUN_COLUMNS}
             row |= {"run": run.name, "folder": str(run.folder), "policy": policy} | {key: run.settings.get(key) for key in settings}
+            left_out |= taken & measured.keys()
             for metric, statistic in measured.items():
+                if metric in taken:
+                    continue
                 metrics[metric] = None
                 row |= _columns_of(metric, statistic)
             rows.append(row)
+    if left_out:
+        log.warning("metrics are left out that have the names of columns of runs or settings: %s", ", ".join(sorted(left_out)))
     schema: dict[str, Any] = RUN_COLUMNS | dict.fromkeys(settings, pl.String)
     for metric in _ordered(metrics):
         schema |= dict.fromkeys((metric, f"{metric}/low", f"{metric}/high"), pl.Float64) | {f"{metric}/n": pl.Int64}

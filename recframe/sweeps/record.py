@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -180,5 +181,8 @@ def recording() -> Iterator[SweepRecord]:
         yield record
     finally:
         _Own.record = None
+        # imported by jobs in this process alone: a sweep of other processes needs no torch
+        if (kept := sys.modules.get("recframe.building.kept_data")) is not None:
+            kept.forget_data()
         del os.environ[VARIABLE]
         shutil.rmtree(record.folder, ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 
 from omegaconf import DictConfig, OmegaConf
@@ -64,11 +65,16 @@ def _with_origin(folder: RunFolder, problem: str) -> str:
 
 
 def _use_own_cache(cfg: DictConfig) -> None:
-    """Replace a store of text vectors that this user may not write to, such as one in another user's home, by this user's own.
+    """Replace a store of text vectors that this user can neither read nor make, such as one in another user's home, by this user's own.
 
-    The vectors are the same: a store only saves the time to compute them.
+    The vectors are the same: a store only saves the time to compute them. One that is read-only saves it, too.
     """
     recorded = OmegaConf.select(cfg, "embeddings.cache")
-    if isinstance(recorded, str) and recorded and folder_problem("embeddings.cache", recorded):
+    if isinstance(recorded, str) and recorded and not _is_usable(recorded):
         cfg.embeddings.cache = OmegaConf.structured(EmbeddingsConfig).cache
         log.info("the run's store of text vectors, %s, cannot be used; using %s", recorded, cfg.embeddings.cache)
+
+
+def _is_usable(store: str) -> bool:
+    path = os.path.expanduser(store)
+    return os.access(path, os.R_OK | os.X_OK) if os.path.isdir(path) else not folder_problem("embeddings.cache", store)

@@ -141,13 +141,15 @@ def fit(
     """
     require_optimizers(agent)
     _require_optimizers(agent, settings)
+    # a plugin's callback may have changed weights between their evaluation and their saving
+    known = not callbacks
     if stream is None:
         save_weights(agent, folder / final)
         return None
     ranks = ranks or Ranks()
     if resume_from is not None and training_is_complete(resume_from):
         log.info("training was complete: evaluating")
-        selection = trained_before(agent, stream, settings, tuner, read_checkpoint(resume_from))
+        selection = trained_before(agent, stream, settings, tuner, read_checkpoint(resume_from), known)
     else:
         if tuner is not None and resume_from is None:
             tuner.start()
@@ -196,8 +198,6 @@ def fit(
             return None
         if module.average is not None:
             module.average.apply()
-        # a plugin's callback may have changed the last weights since they were evaluated
-        known = not callbacks or settings.final_weights == "best"
         selection = _selection(settings, checkpoints.state_dict(), stream.steps(agent), stream.unit, known)
     if settings.final_weights == "best":
         load_weights(agent, folder / best)
@@ -216,12 +216,17 @@ def _devices(device: torch.device, ranks: Ranks) -> dict[str, Any]:
     return {"accelerator": "cpu", **ranks.trainer_options()}
 
 
-def trained_before(agent: Agent, stream: Stream, settings: TrainerConfig, tuner: Tuner | None, saved: Mapping[str, Any]) -> Selection:
-    """Give the agent and the tuner the last weights of a training that is complete; returns how the final ones were chosen."""
+def trained_before(
+    agent: Agent, stream: Stream, settings: TrainerConfig, tuner: Tuner | None, saved: Mapping[str, Any], known: bool = True
+) -> Selection:
+    """Give the agent and the tuner the last weights of a training that is complete; returns how the final ones were chosen.
+
+    known: whether the weights that were saved are those that were evaluated.
+    """
     state = {name.removeprefix("agent."): value for name, value in saved["state_dict"].items() if name.startswith("agent.")}
     agent.load_state_dict(state)
     stream.load_state_dict(saved["recframe"])
-    selection = _selection(settings, saved["callbacks"][RunCheckpoints.__qualname__], stream.steps(agent), stream.unit)
+    selection = _selection(settings, saved["callbacks"][RunCheckpoints.__qualname__], stream.steps(agent), stream.unit, known)
     if settings.weight_average is not None:
         average = WeightAverage(agent, agent.optimizers().values(), settings.weight_average)
         average.load_state_dict(saved["recframe"]["average"])
@@ -237,10 +242,10 @@ def _early_stopping(settings: TrainerConfig) -> list[Callback]:
     return [EarlyStopping(f"eval/{settings.monitor}", mode=settings.monitor_mode, patience=settings.patience, check_finite=False)]
 
 
-def _selection(settings: TrainerConfig, best: Mapping[str, Any], steps: int, unit: str, known: bool = True) -> Selection:
+def _selection(settings: TrainerConfig, best: Mapping[str, Any], steps: int, unit: str, known: bool) -> Selection:
     """How the final weights were chosen after a fit of `steps`. `best` is the state of `RunCheckpoints`.
 
-    known: whether they are still those that were evaluated.
+    known: whether they are those that were evaluated.
     """
     measured = best.get("measured", {}).get(settings.final_weights, {}) if known else {}
     if settings.final_weights == "last":

@@ -6,10 +6,11 @@ from omegaconf import OmegaConf
 from recframe import runner
 from recframe.building.memory import require_memory
 from recframe.components import Sizes
-from recframe.config import ConfigError, chosen_components, compose_config, find_mistakes, validate
+from recframe.config import ConfigError, Consent, chosen_components, compose_config, find_mistakes, validate
 from recframe.config.checks import memory
 from recframe.config.checks.memory import machine_memory
 from recframe.testing.toy import toy_data
+from recframe.tracking import claim_folder, recorded_config, run_identity
 
 GIB = 2**30
 
@@ -40,7 +41,7 @@ def machine(monkeypatch):
         ("evaluation.periodic_users=1000000000", "evaluation.periodic_users=1000000000 with state_tracker.history_length=20"),
         ("evaluation.tuning_sessions=1000000000", "evaluation.tuning_sessions=1000000000 with"),
         (
-            "environment.num_users=1000000000 agent=random trainer.env_steps=8000000000",
+            "environment.num_users=1000000000 agent=random trainer.env_steps=1000000000",
             "environment.num_users=1000000000 and state_tracker.history_length=20: at least",
         ),
         ("environment.slate_size=1000000000 agent=random", "and environment.slate_size=1000000000: at least 15,259 GiB for a chunk"),
@@ -107,6 +108,27 @@ def test_a_chunk_may_be_twice_as_long_as_training_and_a_small_one_ten_times(over
     assert all("user-steps before anything is learned, far more than trainer.env_steps=" in line for line in found)
 
 
+def test_an_agent_without_chunks_has_none_that_is_too_long():
+    sizes = ["environment.num_users=1000", "trainer.env_steps=3000"]
+    assert not find_mistakes(["agent=popular", *sizes])
+    assert not find_mistakes(["agent=random", "environment.num_users=1000", "trainer.env_steps=10"])
+    assert any("are 8,000 user-steps before anything" in line for line in find_mistakes(["agent=reinforce", *sizes]))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "harm"),
+    [
+        ("", "the worst weights are kept"),
+        ("trainer.final_weights=last", "lists of runs have the worst first"),
+        ("trainer.final_weights=last trainer.patience=2", "the worst weights are kept"),
+        ("agent=popular", "lists of runs have the worst first"),
+    ],
+)
+def test_a_wrong_direction_is_refused_for_the_harm_that_it_does(overrides, harm):
+    (problem,) = find_mistakes(["trainer.monitor=gini", *overrides.split()])
+    assert problem == f"trainer.monitor=gini: lower is better; set trainer.monitor_mode=min, or {harm}"
+
+
 def test_the_estimate_counts_every_tensor_of_the_history():
     sizes = ["state_tracker.history_length=10", "environment.num_users=4", "agent.replay_capacity=1000", "agent.batch_size=7"]
     found = needs(*sizes, "trainer.chunk_steps=3", "evaluation.num_users=5", "evaluation.periodic_users=6", "evaluation.tuning_sessions=4")
@@ -165,6 +187,18 @@ def test_a_run_of_a_larger_machine_may_be_evaluated_here_but_not_trained(tmp_pat
     with pytest.raises(ConfigError, match="at least 51 GiB for the replay memory"):
         runner.run(cfg, tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_of_a_release_that_allowed_longer_chunks_may_be_evaluated_but_not_started(tmp_path):
+    cfg = compose_config(["encoder=random", "agent=reinforce"])
+    cfg.trainer.chunk_steps = 12_500  # four times trainer.env_steps
+    (tmp_path / "run").mkdir()
+    with claim_folder(tmp_path / "run", run_identity(validate(cfg))) as folder:
+        folder.write_config(cfg, [])
+        # as `evaluate` and `resume` do it
+        assert recorded_config(folder, None, "", Consent()).trainer.chunk_steps == 12_500
+    with pytest.raises(ConfigError, match=r"trainer\.chunk_steps=12500 .* far more than"):
+        runner.run(cfg, tmp_path / "new")
 
 
 def test_nothing_is_estimated_for_a_gpu(monkeypatch):

@@ -216,6 +216,43 @@ def test_a_folder_of_answers_that_was_sent_read_only_is_read_and_an_answer_that_
         chat(**kept).ask(prompts("c"))
 
 
+@pytest.mark.parametrize("emptied", [False, True])
+def test_answers_that_somebody_else_still_writes_are_read_as_they_come(tmp_path, make_read_only, emptied):
+    writer = AnswerCache(tmp_path / "theirs", "x")
+    writer.put("a", Completion("1", 1, 1))
+    if emptied:  # all is in the file itself
+        writer._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    make_read_only(tmp_path / "theirs")
+    reader = AnswerCache(tmp_path / "theirs", "x")
+    assert reader.get("a") == Completion("1", 1, 1)
+    writer.put("b", Completion("2", 1, 1))
+    assert reader.get("b") == Completion("2", 1, 1)
+
+
+@pytest.mark.parametrize(("left", "refused"), [((), False), (("-wal",), True), (("-shm",), True)])
+def test_a_read_only_file_of_answers_is_taken_for_complete_only_without_files_of_a_writer(
+    tmp_path, make_read_only, monkeypatch, left, refused
+):
+    folder, opened, connect = tmp_path / "theirs", [], sqlite3.connect
+    writer = AnswerCache(folder, "x")
+    writer.put("a", Completion("1", 1, 1))
+    writer._database.close()
+    for suffix in left:
+        (folder / f"answers.sqlite{suffix}").touch()
+    make_read_only(folder)
+    monkeypatch.setattr(sqlite3, "connect", lambda *arguments, **options: opened.append(connect(*arguments, **options)) or opened[-1])
+    reader = AnswerCache(folder, "x")
+    if refused:
+        with pytest.raises(ModelError, match="cannot be used: "):
+            reader.get("a")
+    else:
+        assert reader.get("a") == Completion("1", 1, 1)
+    # what failed was closed
+    for connection in opened if refused else opened[:-1]:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connection.execute("SELECT 1")
+
+
 def test_threads_and_processes_keep_answers_in_one_file(tmp_path):
     code = (
         "import sys; from pathlib import Path; from recframe.llm.cache import AnswerCache; from recframe.llm.messages import Completion\n"

@@ -128,3 +128,19 @@ def test_an_odd_metrics_file_leaves_out_the_curve_only(sweep_folder, tmp_path, c
     page = runs_page(find_runs(tmp_path))
     assert 'id="curves"' not in page
     assert 'id="results"' in page
+
+
+def test_a_metric_with_the_name_of_a_column_is_left_out_and_said(make_run, call, caplog):
+    one, odd = ({"mean": mean, "low": 0.0, "high": 1.0, "n": 8} for mean in (0.5, 99.0))
+    metrics = {"return": one, "policy": odd, "seed": odd, "agent": odd, "mine": odd}
+    runs = [make_run(name, 3, 0.5, [f"agent={name}"], {"agent.name": name}, {"trained": metrics}) for name in ("a", "b")]
+    frame = sweep_frame(runs[0].parent)
+    assert frame["seed"].to_list() == [3, 3]
+    assert frame["policy"].to_list() == ["trained"] * 2
+    assert frame["agent"].to_list() == ["a", "b"]
+    assert frame["mine"].to_list() == [99.0] * 2
+    assert not {"policy/low", "seed/low", "agent/low"} & set(frame.columns)
+    assert "have the names of columns of runs or settings: agent, policy, seed" in caplog.text
+    # two runs have no columns of settings
+    assert json.loads(call("compare", *runs, "--json").stdout)["metrics"].keys() == {"return", "mine", "agent"}
+    call("report", runs[0].parent)

@@ -136,17 +136,36 @@ def test_a_run_that_is_done_is_read_and_one_that_was_killed_after_training_keeps
     assert len(evaluations) == count + 1
 
 
-class Turning(Callback):
+def turn(module):
+    with torch.no_grad():
+        for parameter in module.agent.parameters():
+            parameter.mul_(-1.0)
+
+
+class AtEnd(Callback):
     """Changes the weights when training is over, as averaging callbacks do."""
 
     def on_train_end(self, trainer, module):
-        with torch.no_grad():
-            for parameter in module.agent.parameters():
-                parameter.mul_(-1.0)
+        turn(module)
 
 
-def test_weights_that_a_callback_changes_at_the_end_are_evaluated_anew(evaluations, composed, tmp_path):
-    result = runner.run(changed(composed, final_weights="last"), tmp_path / "run", callbacks=[Turning()])
+class AfterEvaluation(Callback):
+    """Changes the weights after they were evaluated, and before they are saved: Lightning calls whatever saves last."""
+
+    def on_train_epoch_end(self, trainer, module):
+        turn(module)
+
+
+@pytest.mark.parametrize(("final", "callback"), [("last", AtEnd()), ("best", AfterEvaluation()), ("last", AfterEvaluation())])
+def test_weights_that_a_callback_changes_are_evaluated_anew(evaluations, composed, tmp_path, final, callback):
+    cfg = changed(composed, final_weights=final)
+    result = runner.run(cfg, tmp_path / "run", callbacks=[callback])
     assert len(evaluations) == 4
     assert result.objectives == evaluations[-1] == evaluated_again(tmp_path / "run")
-    assert evaluations[-1] != evaluations[-2]
+    assert evaluations[-1] not in evaluations[:-1]
+    # also by a process that finds the training complete
+    (tmp_path / "run" / "result.json").unlink()
+    if not isinstance(callback, AtEnd):  # what it changes is in no checkpoint
+        (tmp_path / "run" / "checkpoints" / FINAL).unlink()
+        again = runner.run(cfg, tmp_path / "run", callbacks=[callback])
+        assert again.objectives == result.objectives == evaluated_again(tmp_path / "run")

@@ -3,17 +3,22 @@
 import json
 import os
 
+import polars as pl
 import pytest
+import torch
 from omegaconf import OmegaConf
 
 from recframe import runner
 from recframe.attribution import ComponentFailure
 from recframe.building import kept_data
 from recframe.building.component import component_of
+from recframe.building.data import load
 from recframe.building.fingerprints import data_content
 from recframe.building.kept_data import load_once
 from recframe.components import Kind, node
 from recframe.config import compose_config, validate
+from recframe.interfaces import Catalog, Data, Interactions, Labels, LoggedChoices, Texts, Users
+from recframe.sweeps.record import recording
 from recframe.trial import once, try_once
 
 SMALL = ("encoder=tfidf", "logger=[]", "debug=smoke", "dataset.num_items=40", "dataset.num_users=30", "evaluation.references=false")
@@ -170,6 +175,50 @@ def test_files_beside_the_one_that_is_named_count(monkeypatch, settled, tmp_path
         for title in ("one", "two"):
             (tmp_path / "ml.item").write_text(f"item_id:token\ttitle:token_seq\na\t{title}\nb\tother\n")
             assert load_once(section).catalog.texts[0] == title
+
+
+def test_data_that_a_component_has_written_into_is_loaded_again_with_a_warning(monkeypatch, caplog):
+    section = validate(compose_config([*SMALL])).dataset
+    loaded = loads(monkeypatch)
+    first = load_once(section)
+    content = data_content(first)
+    first.catalog.popularity[:1].add_(1.0)  # a view
+    assert data_content(first) != content
+    assert data_content(load_once(section)) == data_content(load_once(section)) == content
+    assert loaded == ["synthetic"] * 2
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "has written into the data that jobs share" in warning
+
+
+def test_every_tensor_of_data_is_watched():
+    rows = torch.arange(3)
+    texts = Texts(["a"] * 3, torch.zeros(3, 2), labels={"mood": Labels(("x",), torch.ones(3, 1))})
+    choices = LoggedChoices(rows, rows, rows, rows > 3, rows, rows)
+    frame = pl.DataFrame({"user": [0, 1, 2], "item": [0, 1, 2], "timestamp": [1, 2, 3]})
+    data = Data(
+        Catalog(["a", "b", "c"], ["a"] * 3, pl.DataFrame({"title": ["a"] * 3}), torch.zeros(3), torch.zeros(3, 2)),
+        Users(["a", "b", "c"], texts),
+        Interactions(frame, (), features=torch.zeros(3, 1), choices=choices),
+        texts,
+        torch.zeros(3, 3),
+        rows > 1,
+    )
+    # 2 of the catalogue, 2 of each table of texts, the features, 6 of the choices, ratings and those held out
+    assert len(kept_data._versions(data)) == 2 + 2 * 2 + 1 + 6 + 2
+
+
+def test_data_is_freed_when_the_sweep_ends_and_by_a_run_that_shares_none():
+    cfg, cpu = validate(compose_config([*SMALL])), torch.device("cpu")
+    own = validate(compose_config(["experiment=cartpole", "debug=smoke", "logger=[]"]))
+    with recording():
+        load(cfg, cpu, in_sweep=True)
+        assert len(kept_data._kept) == 1
+    assert not kept_data._kept
+    for other, in_sweep in ((cfg, False), (own, True)):
+        load(cfg, cpu, in_sweep=True)
+        assert len(kept_data._kept) == 1
+        load(other, cpu, in_sweep=in_sweep)
+        assert not kept_data._kept
 
 
 def test_a_trial_that_fails_is_made_again(monkeypatch):

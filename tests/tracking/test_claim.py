@@ -1,6 +1,7 @@
 """A folder goes on with its own run and is refused to another; a config that was edited is no longer the run's."""
 
 import json
+import os
 
 import pytest
 import yaml
@@ -119,3 +120,23 @@ def test_the_command_line_refuses_an_edited_config_and_evaluates_it_if_asked_to(
     done = warm_recframe("evaluate", "run", "--other-config")
     assert done.returncode == 2
     assert "no weights were found" in done.stderr
+
+
+def test_the_store_of_a_run_is_used_where_it_can_be_read_or_made(run, tmp_path, make_read_only, monkeypatch):
+    def used(store):
+        edit(run, embeddings__cache=str(store))
+        with RunFolder.open(run) as folder:
+            return recorded_config(folder, None, "", Consent()).embeddings.cache
+
+    own = tmp_path / "own"
+    monkeypatch.setenv("RECFRAME_CACHE", str(own))
+    for name in ("store", "of another user"):
+        (tmp_path / "fixed" / name).mkdir(parents=True)
+    make_read_only(tmp_path / "fixed")
+    read_only, unreadable = tmp_path / "fixed" / "store", tmp_path / "fixed" / "of another user"
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(unreadable) and access(path, mode))  # root may read every folder
+    for store in (read_only, tmp_path / "new"):
+        assert used(store) == str(store)
+    for store in (unreadable, tmp_path / "fixed" / "missing"):
+        assert used(store).startswith(str(own))

@@ -29,13 +29,18 @@ def monitor_problems(values: Mapping[str, Any], chosen: Mapping[str, Component])
     return unmeasured(monitor, available(values, chosen), reward_terms)
 
 
-def direction_problems(values: Mapping[str, Any]) -> list[str]:
-    """The problem of a new run that would keep the weights with the largest value of a metric whose smaller values are better."""
+def direction_problems(values: Mapping[str, Any], chooses: bool = True) -> list[str]:
+    """The problem of a new run that would take the largest value of a metric for the best, while its smaller values are better.
+
+    chooses: whether the agent trains, so that there are weights to choose from.
+    """
     problems = []
     for section, stage in (("trainer", "simulated"), ("logged", "logged")):
         monitor, mode = values[section]["monitor"], values[section]["monitor_mode"]
         if stage in values["stages"] and mode == "max" and isinstance(monitor, str) and better_direction(monitor) == "min":
-            problems.append(f"{section}.monitor={monitor}: lower is better; set {section}.monitor_mode=min, or the worst weights are kept")
+            by_metric = chooses and (values["trainer"]["final_weights"] == "best" or values[section]["patience"] is not None)
+            harm = "the worst weights are kept" if by_metric else "lists of runs have the worst first"
+            problems.append(f"{section}.monitor={monitor}: lower is better; set {section}.monitor_mode=min, or {harm}")
     return problems
 
 

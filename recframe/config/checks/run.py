@@ -37,7 +37,7 @@ def run_rules(composed: Composed) -> list[str]:
     problems += _check_rewards(values) + _check_cold_items(composed)
     problems += _check_labels(composed)
     problems += stage_problems(composed)
-    problems += check_pairings(composed) + size_problems(values) + monitor_problems(values, chosen)
+    problems += check_pairings(composed) + size_problems(values, chosen) + monitor_problems(values, chosen)
     problems += _check_training(values["trainer"]) + device_problems(composed)
     problems += _check_auxiliary(composed) + _check_tuning(values, chosen)
     return [*problems, *prior_problems(composed), *reference_problems(composed), *_check_written_texts(composed)]

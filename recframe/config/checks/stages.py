@@ -68,7 +68,7 @@ def _log_problems(composed: Composed) -> Iterator[str]:
     monitor, ks = values["logged"]["monitor"], values["evaluation"]["k"]
     measured = _measured(values, chosen)
     # lengths that cannot be are a mistake of their own
-    if monitor is not None and monitor not in measured and ks and min(ks) > 0 and not _in_closed_form(chosen):
+    if monitor is not None and monitor not in measured and ks and min(ks) > 0 and not in_closed_form(chosen):
         yield f"logged.monitor: {monitor!r} is not measured on a log with evaluation.k={_listed(ks)}{suggestion(monitor, measured)}"
     yield from contradictions(SplitSettings(**values["split"]))
     if not ks:
@@ -92,7 +92,7 @@ def monitored_on_log(values: Mapping[str, Any], chosen: Mapping[str, Component])
     An agent that learns in closed form has nothing to select, so that a metric that is not measured is no mistake; it has the default.
     """
     monitor: str | None = values["logged"]["monitor"]
-    if monitor is None or (_in_closed_form(chosen) and monitor not in _measured(values, chosen)):
+    if monitor is None or (in_closed_form(chosen) and monitor not in _measured(values, chosen)):
         return default_monitor(values["evaluation"]["k"])
     return monitor
 
@@ -101,7 +101,7 @@ def _measured(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> lis
     return ranking_metrics(values["evaluation"]["k"], available(values, chosen))
 
 
-def _in_closed_form(chosen: Mapping[str, Component]) -> bool:
+def in_closed_form(chosen: Mapping[str, Component]) -> bool:
     """Whether the agent learns from the whole log at once, or from nothing: its training has no evaluations to choose from."""
     agent = chosen.get("agent")
     return agent is not None and {tag for tag in agent.requires if tag.startswith("experience:")} <= {"experience:log"}
