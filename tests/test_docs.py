@@ -22,10 +22,11 @@ DOCUMENTS = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")])
 WRITTEN = [path for path in DOCUMENTS if path.parent.name != "reference"]
 # choices and files that are the examples' own
 EXAMPLES = {
-    *("experiment=mine", "study=mine", "experiment=patience", "agent=patient_dqn", "agent=dqn,patient_dqn"),
+    *("experiment=mine", "study=mine", "study=two_agents", "experiment=patience", "agent=patient_dqn", "agent=dqn,patient_dqn"),
     *(
         "conf/experiment/mine.yaml",
         "conf/study/mine.yaml",
+        "conf/study/two_agents.yaml",
         "conf/labels/mine.yaml",
         "conf/agent/dqn.yaml",
         "conf/agent/linucb.yaml",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,14 +24,29 @@ SMALL = {
 }
 
 
-@pytest.fixture(autouse=True)
+@contextmanager
 def logging_as_it_was() -> Iterator[None]:
-    """Commands log to the terminal, which is another one for each test."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    """Commands log to the terminal, which is another one for each test, and Hydra switches off the loggers that it finds."""
+    root, loggers = logging.getLogger(), logging.getLogger().manager.loggerDict
+    handlers, level, off = list(root.handlers), root.level, {name for name, one in loggers.items() if getattr(one, "disabled", False)}
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+    for name, one in loggers.items():
+        if isinstance(one, logging.Logger):
+            one.disabled = name in off
+
+
+@pytest.fixture(autouse=True)
+def logging_of_a_test() -> Iterator[None]:
+    with logging_as_it_was():
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def logging_of_a_module() -> Iterator[None]:
+    with logging_as_it_was():
+        yield
 
 
 @pytest.fixture(scope="session")

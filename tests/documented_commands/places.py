@@ -132,10 +132,15 @@ def _replaced(word: str, rules: dict[str, str]) -> str:
 
 def write_own_settings(folder: Path) -> None:
     """The files of settings that the documents tell their reader to write, in conf/ of a folder."""
-    pages = {"README.md": "experiment/mine", "docs/recipes/preset.md": "agent/patient_dqn", "docs/guide/optuna.md": "study/mine"}
-    for page, name in pages.items():
-        (text,) = re.findall(r"```yaml\n(.*?)```", (PROJECT / page).read_text(), re.DOTALL)
-        assert f"`conf/{name}.yaml`" in (PROJECT / page).read_text()
-        file = folder / "conf" / f"{name}.yaml"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+    pages = {
+        "README.md": ["experiment/mine"],
+        "docs/recipes/preset.md": ["agent/patient_dqn"],
+        "docs/guide/optuna.md": ["study/mine", "study/two_agents"],
+    }
+    for page, names in pages.items():
+        texts = re.findall(r"```yaml\n(.*?)```", (PROJECT / page).read_text(), re.DOTALL)
+        for name, text in zip(names, texts, strict=True):
+            assert f"`conf/{name}.yaml`" in (PROJECT / page).read_text()
+            file = folder / "conf" / f"{name}.yaml"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)

@@ -50,7 +50,7 @@ def ended(places, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ended")
     kinds = {
         "sweep": ["agent.gamma=0,0.9"],
-        "search": ["hydra/sweeper=optuna", "agent.gamma=interval(0,0.9)", f"hydra.sweeper.n_trials={TRIALS}"],
+        "search": ["hydra/sweeper=optuna", "agent.gamma=0,0.9", f"hydra.sweeper.n_trials={TRIALS}"],
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -73,7 +73,17 @@ def id_of(command: Documented) -> str:
     return command.line[:100]
 
 
-@pytest.mark.parametrize("command", searches(), ids=id_of)
+GRID = "hydra/sweeper=grid"
+
+
+@pytest.mark.parametrize("command", [one for one in searches() if GRID in one.words], ids=id_of)
+def test_a_study_that_is_a_plain_grid_runs_all_combinations(command, at_once):
+    write_own_settings(at_once)
+    call("-m", *command.settings, "hydra.sweep.dir=multirun/a")
+    assert len(list(Path("multirun/a").glob("*/result.json"))) == 4
+
+
+@pytest.mark.parametrize("command", [one for one in searches() if GRID not in one.words], ids=id_of)
 def test_a_search_makes_its_first_trials(command, at_once):
     pytest.importorskip("optuna", reason="the extra recframe[optuna] is not installed")
     write_own_settings(at_once)
@@ -81,7 +91,8 @@ def test_a_search_makes_its_first_trials(command, at_once):
     said = call("-m", *few, f"hydra.sweeper.n_trials={TRIALS}", "hydra.sweep.dir=multirun/a")
     assert "in study.json" in said
     study = json.loads(Path("multirun/a/study.json").read_text())
-    assert [trial["state"] for trial in study["trials"]] == ["finished"] * TRIALS
+    # a grid has queued all its points
+    assert [trial["state"] for trial in study["trials"] if trial["state"] != "waiting"] == ["finished"] * TRIALS
     named = {word.partition("=")[0] for word in few if "interval(" in word or "," in word.partition("=")[2].strip("[]")}
     searched = {key for trial in study["trials"] for key in trial["settings"]}
     # what only one of two agents has is searched in its trials alone
@@ -104,6 +115,9 @@ def test_a_sweep_goes_on(command, ended, at_once):
     said = call("-m", f"sweep.resume={folder}", *more)
     assert (Path(folder) / "0" / "result.json").stat().st_mtime_ns == before
     jobs = sorted(path.parent.name for path in Path(folder).glob("*/result.json"))
+    if is_search and "seed=0,1" in more:
+        assert jobs == ["0", "0_seed1", "1", "1_seed1"]
+        return
     added = {"seed=0,1": 2, "agent.gamma=0.5": 1, f"hydra.sweeper.n_trials={TRIALS + 1}": 1}
     assert jobs == [str(number) for number in range(TRIALS + sum(added.get(word, 0) for word in more))], said
 

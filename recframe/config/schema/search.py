@@ -43,6 +43,6 @@ class OptunaSweeperConfig:
     storage: str | None = option(
         None, "address of the study's database, as SQLAlchemy writes it, or journal:FILE; null: study.db in the folder of the sweep"
     )
-    study_name: str | None = option(None, "name of the study in its database; null: the name of the sweep's folder")
+    study_name: str | None = option(None, "name of the study in its database; null: the name of the sweep's folder, when it is created")
     params: dict[str, Any] | None = option(None, "settings to search, as on the command line, for a file in conf/study/")
     trial: int | None = option(None, "the trial that a job belongs to; the sweeper sets it for its jobs")

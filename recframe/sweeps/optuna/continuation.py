@@ -42,8 +42,9 @@ class Continuation:
     space: what is to be searched.   workers: this process among those of the folder; it holds the study's lock.
     """
 
-    def __init__(self, settings: OptunaSweeperConfig, space: Space, objectives: Objectives, workers: Workers, name: str) -> None:
-        self.settings, self.space, self.objectives, self.workers, self.name = settings, space, objectives, workers, name
+    def __init__(self, settings: OptunaSweeperConfig, space: Space, objectives: Objectives, workers: Workers) -> None:
+        self.settings, self.space, self.objectives, self.workers = settings, space, objectives, workers
+        self.name = settings.study_name or ""
         self.shared = settings.storage is not None
         self.storage = open_storage(settings.storage, workers.folder)
 
@@ -61,6 +62,7 @@ class Continuation:
         UserError: the database fails, or others work on the study.
         """
         try:
+            self.name = self.name or self._first_here() or self.workers.folder.name
             study = self._last()
             searched = study.user_attrs.get(SEARCH)
             if searched is None:
@@ -77,6 +79,11 @@ class Continuation:
             return study, self.space
         except StorageInternalError as error:
             raise UserError(f"hydra.sweeper.storage: the database fails: {' '.join(str(error).split())}") from error
+
+    def _first_here(self) -> str | None:
+        """The first study in the folder's own database: the folder may have had another name then."""
+        studies = [] if self.shared else self.storage.get_all_studies()
+        return min(studies, key=lambda one: one._study_id).study_name if studies else None
 
     @property
     def _described(self) -> dict[str, Any]:

@@ -95,7 +95,7 @@ class Search:
         self.objectives, self.sweep, self.runner, self.most = objectives, sweep, runner, most
         # two processes that create the tables of a database at the same time fail
         with workers.study_lock:
-            studies = Continuation(settings, space, objectives, workers, settings.study_name or sweep.name)
+            studies = Continuation(settings, space, objectives, workers)
             study, self.space = studies.opened(may_change, note_change)
         space = self.space
         self.summary = Summary(study, space, objectives.names, objectives.directions, sweep)

@@ -54,6 +54,14 @@ def jobs(toy):
     return search
 
 
+def test_a_search_whose_folder_has_another_name_now_goes_on(jobs, toy, tmp_path):
+    before = jobs("x=1,2", "seed=0", sampler="grid")
+    toy.sweep = toy.sweep.rename(tmp_path / "renamed")
+    after = jobs("x=1,2", "seed=0,1", sampler="grid")
+    assert toy.calls == ["1_seed1", "0_seed1"]
+    assert after["study"] == f"{before['study']} (2)"
+
+
 def settings(study: dict) -> list[dict]:
     return [trial["settings"] for trial in study["trials"]]
 
