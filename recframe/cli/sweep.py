@@ -33,7 +33,9 @@ def plan_of_sweep(arguments: Sequence[str], options: Namespace) -> tuple[list[st
     resumed = [text for text in options.overrides if text.startswith(RESUME)]
     config_dir = None if options.config_dir is None else str(Path(options.config_dir).absolute())
     if not resumed:
-        return list(arguments), SweepPlan(SweepFile(tuple(overrides), config_dir, options.config_name), at_end=_write_page)
+        return list(arguments), SweepPlan(
+            SweepFile(tuple(overrides), config_dir, options.config_name), typed=tuple(overrides), at_end=_write_page
+        )
     folder = _value(resumed[-1])
     before = SweepFile.read(folder)
     _check_trust(before, folder, overrides)
@@ -45,7 +47,7 @@ def plan_of_sweep(arguments: Sequence[str], options: Namespace) -> tuple[list[st
     if options.config_name is None and before.config_name is not None:
         flags += ["--config-name", before.config_name]
     file = SweepFile(tuple(command), config_dir or before.config_dir, options.config_name or before.config_name, before.jobs)
-    return [*flags, *command], SweepPlan(file, resumed=True, at_end=_write_page)
+    return [*flags, *command], SweepPlan(file, resumed=True, typed=tuple(overrides), at_end=_write_page)
 
 
 def _write_page(folder: Path) -> None:

@@ -142,7 +142,7 @@ def fit(
     require_optimizers(agent)
     _require_optimizers(agent, settings)
     # a plugin's callback may have changed weights between their evaluation and their saving
-    known = not callbacks
+    known = all(getattr(callback, "only_watches", False) for callback in callbacks)
     if stream is None:
         save_weights(agent, folder / final)
         return None

@@ -106,6 +106,16 @@ def test_objectives_are_measured_in_training_and_not_again(evaluations, composed
     assert result.objective == objectives[monitored]
 
 
+def test_a_callback_that_only_watches_leaves_what_was_measured(evaluations, composed, tmp_path):
+    class Watching(Callback):
+        only_watches = True
+
+    runner.run(composed, tmp_path / "run", callbacks=[Watching()])
+    watched = len(evaluations)
+    runner.run(composed, tmp_path / "other", callbacks=[Callback()])
+    assert len(evaluations) - watched == watched + 1
+
+
 def _evaluated(folder):
     header = (folder / "metrics.csv").read_text().splitlines()[0].split(",")
     return [place for place, name in enumerate(header) if name.startswith("eval/")]

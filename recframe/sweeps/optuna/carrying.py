@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
@@ -153,19 +154,25 @@ def _as_in(setting: Setting, value: Any, text: str | None) -> Any:
     if text is None and isinstance(value, str):
         # of a trial that was queued
         text = value
+    choices = {}
+    if isinstance(setting.distribution, CategoricalDistribution):
+        choices = dict(zip(setting.texts, setting.distribution.choices, strict=True))
+        if text in choices:
+            return choices[text]
+        if _contains(setting.distribution, value):
+            return value
     plain = _parsed(setting.key, text) if text is not None and isinstance(value, str) else value
-    if not isinstance(setting.distribution, CategoricalDistribution):
+    if not choices:
         return plain
-    choices = dict(zip(setting.texts, setting.distribution.choices, strict=True))
-    if text in choices:
-        return choices[text]
-    if _contains(setting.distribution, value):
-        return value
     return next((choice for own, choice in choices.items() if _is_same(_parsed(setting.key, own), plain)), value)
 
 
 def _parsed(key: str, text: str) -> Any:
-    return OverridesParser.create().parse_override(f"{key}={text}").value()
+    try:
+        return OverridesParser.create().parse_override(f"{key}={text}").value()
+    except HydraException:
+        # a text that would need quotes on a command line
+        return text
 
 
 def _is_same(one: Any, other: Any) -> bool:

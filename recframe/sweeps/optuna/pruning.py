@@ -47,6 +47,9 @@ class TrialPruning(Callback):
     sweep: the folder of the sweep.   metric: the objective.   stage: the number of the last stage, from 0.
     """
 
+    only_watches = True
+    """It changes no weights, so that what was measured of them holds."""
+
     def __init__(self, settings: OptunaSweeperConfig, sweep: Path, metric: str, stage: int) -> None:
         self.settings, self.sweep, self.metric, self.stage = settings, sweep, metric, stage
         self.study: optuna.Study | None = None

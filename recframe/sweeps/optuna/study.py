@@ -14,6 +14,7 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
+from recframe.config import ConfigError
 from recframe.config.schema.search import OptunaSweeperConfig
 from recframe.errors import UserError
 from recframe.sweeps.optuna.attributes import SEARCH
@@ -64,13 +65,18 @@ def create_study(
     Raises
     ------
     DuplicatedStudyError: with `must_be_new`, if there is one.
+    ConfigError: a database that others use, too, has an empty study of that name with other directions.
     """
     ways = [OPTUNA_DIRECTIONS[direction] for direction in directions]
     study = optuna.create_study(
         study_name=name, storage=storage, directions=ways, pruner=pruner_of(settings), load_if_exists=not must_be_new
     )
     unused = SEARCH not in study.user_attrs and not study.get_trials(deepcopy=False)
-    if unused and [way.name.lower() for way in study.directions] != ways:
+    if unused and (others := [way.name.lower() for way in study.directions]) != ways:
+        if settings.storage is not None:
+            raise ConfigError(
+                [f"hydra.sweeper.study_name: the database has a study {name!r} with other directions ({', '.join(others)}); choose another"]
+            )
         # its process died before it said what is searched
         optuna.delete_study(study_name=name, storage=storage)
         return create_study(storage, name, directions, settings)

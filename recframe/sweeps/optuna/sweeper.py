@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from recframe.sweeps.optuna.workers import Workers
 
 
-PARAMS = "hydra.sweeper.params."
+STUDY, PARAMS = "study", "hydra.sweeper.params"
 
 
 class OptunaSweeper(RecordedSweeper):
@@ -129,14 +129,12 @@ class OptunaSweeper(RecordedSweeper):
     def _may_change(self) -> list[str] | None:
         """The settings of which the study may get other values; None: all.
 
-        If other folders work on it, too, they are those that the person gives this folder now, other than those that it had.
+        If other folders work on it, too, they are those that the person types beside `sweep.resume=`, or all of a file of them.
         """
         if self.settings.storage is None:
             return None
-        if not self.plan.resumed:
-            return []
-        before = SweepFile.read(self.folder).command
-        return [text.partition("=")[0].lstrip("+").removeprefix(PARAMS) for text in self.file.command if text not in before]
+        typed = [text.partition("=")[0].lstrip("+") for text in self.plan.typed] if self.plan.resumed else []
+        return None if {STUDY, PARAMS} & {*typed} else [key.removeprefix(f"{PARAMS}.") for key in typed]
 
     def _note_command(self) -> None:
         self.number(())

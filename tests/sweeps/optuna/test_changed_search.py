@@ -10,6 +10,7 @@ from recframe.config import ConfigError
 from recframe.errors import JobStopped, UserError
 from recframe.sweeps.optuna import continuation
 from recframe.sweeps.optuna.search import Objectives
+from recframe.sweeps.optuna.study import open_storage
 from recframe.sweeps.optuna.summary import Summary
 from recframe.sweeps.optuna.sweeper import OptunaSweeper
 from recframe.sweeps.optuna.trials import Trials
@@ -455,21 +456,37 @@ def test_a_folder_changes_nothing_that_its_person_has_not_typed_now(toy, tmp_pat
     assert other.changes == [("x=interval(0,1)", "seed=0,1,2")]
 
 
-def test_what_a_person_has_typed_now_is_told_by_the_command_of_before(tmp_path):
-    before = ("x=interval(0,1)", "+y=1,2", "seed=0,1", "hydra.sweeper.params.z=1,2")
-    SweepFile(before).write(tmp_path)
-    sweeper = OptunaSweeper(storage="journal:journal")
-    sweeper.folder = tmp_path
-    for now, keys in (
-        (before, set()),
-        ((*before, "hydra.sweeper.n_trials=60"), {"hydra.sweeper.n_trials"}),
-        (("x=interval(0,1)", "+y=1,2,3", "seed=0,1,2", "hydra.sweeper.params.z=1"), {"y", "seed", "z"}),
-    ):
-        sweeper.file = SweepFile(now)
-        sweeper.plan = SweepPlan(sweeper.file, resumed=True)
-        assert set(sweeper._may_change()) == keys
-        sweeper.plan = SweepPlan(sweeper.file)
-        assert list(sweeper._may_change()) == []
+@pytest.mark.parametrize(
+    ("typed", "keys"),
+    [
+        ((), []),
+        (("hydra.sweeper.n_trials=60",), ["hydra.sweeper.n_trials"]),
+        # also what the folder had before: others may have changed it meanwhile
+        (("+y=1,2,3", "seed=0,1", "hydra.sweeper.params.z=1"), ["y", "seed", "z"]),
+        (("study=mine",), None),
+        (("hydra.sweeper.params={z:1}",), None),
+    ],
+)
+def test_what_a_person_types_beside_the_folder_may_change_a_shared_study(typed, keys):
+    sweeper, file = OptunaSweeper(storage="journal:journal"), SweepFile(("seed=0,1", *typed))
+    sweeper.plan = SweepPlan(file, resumed=True, typed=typed)
+    assert sweeper._may_change() == keys
+    sweeper.plan = SweepPlan(file, typed=typed)
+    assert sweeper._may_change() == []
+
+
+def test_texts_that_need_quotes_are_carried_before_they_were_begun(jobs, toy):
+    jobs("+words='{a}: (b','c=d'", "seed=0", sampler="grid", n_trials=1)
+    after = jobs("+words='{a}: (b','c=d'", "seed=0,1", sampler="grid", n_trials=2)
+    assert toy.calls == ["0_seed1", "1_seed0", "1_seed1"]
+    assert [one["state"] for one in after["trials"]] == ["finished"] * 2
+
+
+def test_an_empty_study_of_others_with_other_directions_is_left_alone(toy, tmp_path):
+    own = {"storage": f"journal:{tmp_path / 'journal'}", "study_name": "both"}
+    optuna.create_study(study_name="both", storage=open_storage(own["storage"], tmp_path), direction="minimize")
+    with pytest.raises(ConfigError, match="choose another"):
+        toy("x=1,2", objective=value, **own)
 
 
 @pytest.mark.parametrize("moment", ["before it looks", "before it tells", "before it creates"])
