@@ -6,8 +6,8 @@
 Below the table: the processor time of a run from the command to the first environment step of its training, with cached text vectors,
 and as a ratio to `python -c 'import torch'`, which no run can do without.
 
-Modules are compiled before they are measured, as an installer does it: the compiled ones lie beside the results, also where the
-environment forbids Python to write them (`PYTHONDONTWRITEBYTECODE`), which would compile all of recframe again in every process.
+Modules are compiled before they are measured, as an installer does it. Where the environment forbids Python to write compiled ones
+(`PYTHONDONTWRITEBYTECODE`), which would compile all of recframe again in every process, they lie beside the results.
 
 Every command runs in a new process, in an empty folder. The commands run in turns, and the table has the least processor time of each:
 start-up is bound by the processor, and its time depends less on other processes than wall-clock time.
@@ -100,8 +100,9 @@ def seconds(command: list[str], folder: Path, site: Path, **variables: str) -> f
     """Processor time of a process that runs `command`."""
     left_out = ("RECFRAME_", "HYDRA_", "PYTHONDONTWRITEBYTECODE")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
-    # what the first of several commands compiles
-    environment["PYTHONPYCACHEPREFIX"] = str(folder.parent / f"{folder.name}-compiled")
+    if "PYTHONDONTWRITEBYTECODE" in os.environ:
+        # what the first of several commands compiles
+        environment["PYTHONPYCACHEPREFIX"] = str(folder.parent / f"{folder.name}-compiled")
     process = subprocess.Popen(command, cwd=folder, env={**environment, "PYTHONPATH": str(site), **variables}, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
