@@ -247,8 +247,8 @@ def assemble(cfg: DictConfig, check: Check = accept_all, to_train: bool = False,
     """Load the data of a validated config, get its text vectors, and build the rewards.
 
     `check` is called with fingerprints of the data, and of the encoders that read a model's folder, before texts are encoded.
-    With `to_train`, a run that needs more memory than the machine has is refused (`ConfigError`). With `in_sweep`, generated data is
-    kept for the next job of the process.
+    With `to_train`, a run that needs more memory than the machine has is refused (`ConfigError`). With `in_sweep`, the data is kept for
+    the next job of the process.
     """
     device = choose_device(cfg.device)
     loaded = load(cfg, device, check, to_train, in_sweep)

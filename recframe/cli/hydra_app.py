@@ -76,7 +76,8 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
             problems += sweep_problems(options.overrides, app)
         # a search makes its jobs as it goes
         visit = None if plan is None or files.searches else plan.note_checked
-        with uncollected(), composed_once(composed):
+        # a sweep composes each choice of files once here, and its jobs share what they compose themselves
+        with uncollected(), nullcontext() if options.multirun else composed_once(composed):
             problems += find_mistakes(
                 options.overrides, options.config_dir, options.config_name, app, visit, searched=files.searches, modes=modes
             )

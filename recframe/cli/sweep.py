@@ -33,9 +33,7 @@ def plan_of_sweep(arguments: Sequence[str], options: Namespace) -> tuple[list[st
     resumed = [text for text in options.overrides if text.startswith(RESUME)]
     config_dir = None if options.config_dir is None else str(Path(options.config_dir).absolute())
     if not resumed:
-        return list(arguments), SweepPlan(
-            SweepFile(tuple(overrides), config_dir, options.config_name), typed=tuple(overrides), at_end=_write_page
-        )
+        return list(arguments), SweepPlan(SweepFile(tuple(overrides), config_dir, options.config_name), at_end=_write_page)
     folder = _value(resumed[-1])
     before = SweepFile.read(folder)
     _check_trust(before, folder, overrides)

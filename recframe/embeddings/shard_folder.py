@@ -197,9 +197,10 @@ class ShardFolder:
             _told.add(self.path.parent)
             logger.warning(
                 "embeddings.cache: text vectors cannot be written to %s (%s): what is there is read, and others are encoded and not kept; "
-                "to keep them, set it to a folder that you may write to and that has space",
+                "to keep them, %s",
                 self.path.parent,
                 error.strerror or error,
+                WAY_OUT,
             )
 
     def _files(self) -> set[Path]:

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Callback
 
 from recframe.building.device import choose_device
+from recframe.building.kept_data import forget_data
 from recframe.building.parts import assemble
 from recframe.building.seeds import derived_seed
 from recframe.config import ConfigError, Consent, chosen_components, find_start_problems, logger_settings, recorded, validate
@@ -33,6 +34,7 @@ from recframe.runner.report import log_measured, print_report, report_markdown
 from recframe.runner.results import RunContext, RunFailure, RunResult
 from recframe.runner.stages import counter_of, stages_of, train_stages
 from recframe.runner.threads import RunThreads
+from recframe.sweeps.record import at_end_of_sweep
 from recframe.tracking import (
     DataRecord,
     RunFolder,
@@ -197,6 +199,8 @@ def _run(
         )
         run_loggers = RunLoggers(logger_settings(cfg), described)
         with run_loggers:
+            if context.sweep is not None:
+                at_end_of_sweep(forget_data)
             parts = assemble(cfg, record.check, to_train=True, in_sweep=context.sweep is not None)
             record.write()
             threads.start_training(len(parts.data.catalog))

@@ -19,7 +19,7 @@ class SweepPlan:
     """A sweep that is about to start.
 
     file: its command and options; of a sweep that is continued, also the jobs that it has.     resumed: whether it is continued.
-    typed: the overrides that were typed; of a sweep that is continued, beside `sweep.resume=`.
+    typed: the overrides beside `sweep.resume=`.
     checked: the jobs in which mistakes were looked for, by their overrides.
     identities: of a sweep that is continued, the identity of the run of each of these, as it is now.
     at_end: called with the sweep's folder when no job runs any more, before its summary; for reports.

@@ -10,14 +10,13 @@ import json
 import os
 import shutil
 import socket
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from recframe.errors import JobStopped, Pruned, Stop
 from recframe.tracking.failure import reason_of
@@ -160,9 +159,16 @@ class SweepRecord:
 
 
 class _Own:
-    """The record of the sweep that was started in this process."""
+    """The record of the sweep that was started in this process, and what is called when it ends."""
 
     record: SweepRecord | None = None
+    at_end: ClassVar[set[Callable[[], object]]] = set()
+
+
+def at_end_of_sweep(function: Callable[[], object]) -> None:
+    """Call a function once when the sweep ends, if it was started in this process: a worker keeps what it has until it ends itself."""
+    if _Own.record is not None:
+        _Own.at_end.add(function)
 
 
 class JobEnd:
@@ -181,8 +187,7 @@ def recording() -> Iterator[SweepRecord]:
         yield record
     finally:
         _Own.record = None
-        # imported by jobs in this process alone: a sweep of other processes needs no torch
-        if (kept := sys.modules.get("recframe.building.kept_data")) is not None:
-            kept.forget_data()
+        while _Own.at_end:
+            _Own.at_end.pop()()
         del os.environ[VARIABLE]
         shutil.rmtree(record.folder, ignore_errors=True)

@@ -207,11 +207,11 @@ def test_every_tensor_of_data_is_watched():
     assert len(kept_data._versions(data)) == 2 + 2 * 2 + 1 + 6 + 2
 
 
-def test_data_is_freed_when_the_sweep_ends_and_by_a_run_that_shares_none():
+def test_data_is_freed_when_the_sweep_ends_and_by_a_run_that_shares_none(tmp_path):
     cfg, cpu = validate(compose_config([*SMALL])), torch.device("cpu")
     own = validate(compose_config(["experiment=cartpole", "debug=smoke", "logger=[]"]))
     with recording():
-        load(cfg, cpu, in_sweep=True)
+        runner.run(cfg, tmp_path / "job", sweep="sweep")
         assert len(kept_data._kept) == 1
     assert not kept_data._kept
     for other, in_sweep in ((cfg, False), (own, True)):

@@ -1,8 +1,8 @@
 """Configs that have their files in common: what they have in common is composed once, for the jobs of a process or for a single run.
 
 Hydra composes each config anew, 0.1 to 0.2 s of the processor: it makes the list of defaults, reads the files and merges them. Jobs of a
-sweep mostly differ in single values, such as the seed, which are set after that. The config of a single run is composed twice, once to find
-its mistakes and once by Hydra.
+sweep mostly differ in single values, such as the seed, which are set after that. The config of a single run would be composed twice, once
+to find its mistakes and once by Hydra.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ class OptunaSweeper(RecordedSweeper):
         """
         if self.settings.storage is None:
             return None
-        typed = [text.partition("=")[0].lstrip("+") for text in self.plan.typed] if self.plan.resumed else []
+        typed = [text.partition("=")[0].lstrip("+") for text in self.plan.typed]
         return None if {STUDY, PARAMS} & {*typed} else [key.removeprefix(f"{PARAMS}.") for key in typed]
 
     def _note_command(self) -> None:
